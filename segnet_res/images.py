@@ -184,7 +184,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent
+        )
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -231,8 +233,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{path.name}: not a picture that can be read; "
-            "save it as PNG, JPEG, TIFF, WebP or BMP"
+            f"{path.name}: not a picture that can be read; save it as PNG, JPEG, TIFF, WebP or BMP"
         ) from error
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file; check the path") from error
