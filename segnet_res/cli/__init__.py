@@ -1,0 +1,46 @@
+"""The command line ``segnet-res``: one file a command, registered here.
+
+Nothing heavy (torch, numpy, gradio) is imported before a command runs, so that ``--help`` and
+``--version`` answer at once.
+"""
+
+from typing import Annotated
+
+import typer
+
+from segnet_res.cli._console import CommandGroup
+from segnet_res.version import __version__
+
+app = typer.Typer(
+    name="segnet-res",
+    cls=CommandGroup,
+    help="Segment photographs of parts: which pixels are which defect, and how sure that is.",
+    no_args_is_help=True,
+    # Plain help: rich markup would eat the brackets of examples and file names.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"segnet-res {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print a traceback when something goes wrong.")
+    ] = False,
+) -> None:
+    """Declare the options of every command; CommandGroup.main acts on --debug."""
+    del version, debug
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    app(prog_name="segnet-res")

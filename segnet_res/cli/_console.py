@@ -1,0 +1,197 @@
+"""What every command shares: printing, the progress bar, and errors as one line with an exit code.
+
+Exit codes: 0 good; 1 some inputs failed, or the verdict is "fail"; 2 wrong usage or unusable input;
+130 stopped by Ctrl-C.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from segnet_res.errors import SegnetResError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+EXIT_SOME_FAILED = 1
+EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
+
+_consoles: dict[bool, "Console"] = {}
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return the console of stdout (results) or stderr (messages, progress).
+
+    Markup and highlighting are off: a file called ``part[1].png`` must come out as it is.
+    """
+    from rich.console import Console
+
+    if stderr not in _consoles:
+        # One console a stream, so that messages appear above a progress bar and not inside it.
+        _consoles[stderr] = Console(
+            stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True
+        )
+    return _consoles[stderr]
+
+
+def say(message: str) -> None:
+    """Print one line of result to stdout."""
+    console().print(message)
+
+
+def note(message: str) -> None:
+    """Print one line about the run to stderr, above a progress bar that may be there."""
+    console(stderr=True).print(message)
+
+
+def warn(message: str) -> None:
+    """Print one warning to stderr."""
+    note(f"warning: {message}")
+
+
+def fail(message: str, code: int = EXIT_UNUSABLE) -> NoReturn:
+    """Print ``error: message`` to stderr and end the command with an exit code."""
+    note(f"error: {message}")
+    raise typer.Exit(code)
+
+
+class Bar:
+    """A line of progress that `progress` shows."""
+
+    def __init__(self, bar: "Progress", task: "TaskID") -> None:
+        self._bar = bar
+        self._task = task
+
+    def advance(self, count: int = 1, *, note: str | None = None) -> None:
+        """Count finished items; ``note`` is shown at the end of the line (loss, mIoU, ...)."""
+        fields: dict[str, Any] = {} if note is None else {"note": note}
+        self._bar.update(self._task, advance=count, **fields)
+
+
+@contextmanager
+def progress(
+    description: str, total: int | None, *, unit: str = "images", done: int = 0
+) -> Iterator[Bar]:
+    """Show a progress bar with count, rate and time left on stderr while the block runs.
+
+    Nothing is drawn where stderr is not a terminal, so that log files hold messages only.
+
+    Args:
+        description: What is going on, in a word or two.
+        total: Number of items; None when nobody knows.
+        unit: What is counted, for the rate.
+        done: Items that were finished before this run; they do not count for the rate.
+    """
+    from rich import progress as bars
+    from rich.text import Text
+
+    class Rate(bars.ProgressColumn):
+        def render(self, task: bars.Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.1f} {unit}/s" if speed else f"- {unit}/s")
+
+    screen = console(stderr=True)
+    with bars.Progress(
+        TextColumn("{task.description}", markup=False),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        Rate(),
+        bars.TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    ) as bar:
+        yield Bar(bar, bar.add_task(description, total=total, completed=done, note=""))
+
+
+class CommandGroup(TyperGroup):
+    """The group of all commands: turns what goes wrong into one line and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,  # noqa: ANN401 - the signature that Typer calls
+    ) -> Any:  # noqa: ANN401
+        """Run a command line; ``--debug`` counts wherever it stands before a ``--``."""
+        given = list(sys.argv[1:] if args is None else args)
+        options = given[: given.index("--")] if "--" in given else given
+        debug = "--debug" in options
+        if debug:
+            args = ["--debug", *(word for word in options if word != "--debug")]
+            args += given[len(options) :]
+        try:
+            code = super().main(
+                args=args,
+                prog_name=prog_name,
+                complete_var=complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            )
+        except (Exception, KeyboardInterrupt) as error:
+            code = _report(error, debug=debug)
+        if not standalone_mode:
+            return code
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer.Context or click.Context by version
+        """Run a command; Ctrl-C ends it with one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # Here and not in `main`: on the way there Typer makes something else of it, and what
+            # depends on its version.
+            note("stopped by Ctrl-C")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _report(error: BaseException, *, debug: bool) -> int:
+    """Print an error that ended a command and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # The reader has left (`| head`). Python would complain once more when it flushes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_SOME_FAILED
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, SegnetResError):
+        note(f"error: {error}")
+    elif isinstance(error, (typer.Abort, KeyboardInterrupt)):
+        note("stopped")
+        return EXIT_INTERRUPTED
+    elif type(error).__name__ == "NoArgsIsHelpError":
+        note(str(error.format_message()))  # type: ignore[attr-defined]
+    elif hasattr(error, "format_message"):
+        # A usage error of Click, whose class Typer keeps to itself since 0.20-odd.
+        note(f"error: {_usage_message(error)}")
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        note(f"error: {where}{error.strerror or error}; check the path, the rights and the room")
+    else:
+        note(
+            f"error: unexpected {type(error).__name__}: {_first_line(error)}; "
+            "run the command again with --debug and report what it prints"
+        )
+    return EXIT_UNUSABLE
+
+
+def _usage_message(error: Any) -> str:  # noqa: ANN401 - click.ClickException, wherever it lives
+    message = " ".join(str(error.format_message()).split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; see {context.command_path} --help" if context else message
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "no message")

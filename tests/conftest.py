@@ -1,0 +1,88 @@
+"""Fixtures that several tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+from segnet_res.classes import ClassMap
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Class 1 is brighter than class 0, so that tiny models have something to find.
+TINY_CLASSES = ClassMap.from_names(["sound", "scratch"])
+TINY_SIZES = {"a": (32, 32), "b": (37, 45), "nested/c": (64, 48), "d": (33, 32)}
+TINY_SPLITS = {"train": ["a", "b"], "val": ["nested/c", "d"]}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real photographs; tests that need them are skipped where they are missing."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}")
+    return folder
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    """Runs commands in this process: ``runner.invoke(segnet_res.cli.app, [...])``."""
+    return CliRunner()
+
+
+@pytest.fixture
+def tiny_dataset(tmp_path: Path) -> Path:
+    """A grey dataset of four small pictures in train and val, odd sizes and a subfolder."""
+    root = tmp_path / "tiny-dataset"
+    rng = np.random.default_rng(7)
+    for stem, (height, width) in TINY_SIZES.items():
+        labels = np.zeros((height, width), np.uint8)
+        labels[height // 4 : height // 2, width // 4 : width // 2] = 1
+        labels[-1, :] = TINY_CLASSES.ignore_index
+        picture = rng.integers(0, 60, (height, width)) + 150 * (labels == 1)
+        for folder, pixels in (("images", picture.astype(np.uint8)), ("masks", labels)):
+            path = root / folder / f"{stem}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    (root / "splits").mkdir()
+    for split, stems in TINY_SPLITS.items():
+        (root / "splits" / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems))
+    content = {"name": "tiny", **TINY_CLASSES.to_dict(), "channels": 1}
+    (root / "dataset.yaml").write_text(yaml.safe_dump(content))
+    return root
+
+
+@pytest.fixture
+def tiny_checkpoint(tmp_path: Path) -> Path:
+    """A checkpoint of an untrained ressegnet-tiny for the classes of `tiny_dataset`."""
+    import torch
+    from segnet_res.checkpoint import Checkpoint, Metadata
+
+    from segnet_res.models import build_model
+
+    torch.manual_seed(0)
+    arguments = {"num_classes": len(TINY_CLASSES), "channels": 1}
+    mean, std = (60.0,), (50.0,)
+    model = build_model("ressegnet-tiny", **arguments, mean=mean, std=std)
+    metadata = Metadata(
+        format_version=1,
+        architecture="ressegnet-tiny",
+        arguments=arguments,
+        class_map=TINY_CLASSES,
+        channels=1,
+        mean=mean,
+        std=std,
+        class_shares=None,
+        recipe={},
+        data={"name": "tiny", "fingerprint": "0" * 64, "images": 2},
+        scores=None,
+        parent=None,
+        created="2024-01-01T00:00:00+00:00",
+        licence=None,
+    )
+    path = tmp_path / "tiny.safetensors"
+    Checkpoint(metadata, model.state_dict()).save(path)
+    return path
