@@ -1,0 +1,218 @@
+"""One file that holds a model and everything that a reader needs to use it.
+
+A checkpoint is a safetensors file: the weights, and in its header JSON that names architecture,
+classes, recipe, data and scores. Reading it never unpickles; reading the header needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segnet_res.classes import ClassMap
+from segnet_res.errors import CheckpointError, SegnetResError
+from segnet_res.images import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from segnet_res.models import SegmentationModel
+
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+
+# The key of our JSON among the texts that a safetensors header may hold.
+_KEY = "segnet_res"
+
+# safetensors itself refuses longer headers.
+_MAX_HEADER = 100_000_000
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        architecture: Name for `build_model`.
+        arguments: Further arguments for `build_model`, such as ``{"skip": False}``.
+        class_map: Names, colours and ignore_index.
+        channels: 3 (RGB) or 1 (grey).
+        mean: Mean of each channel that pixels are normalised with, 0 to 255.
+        std: Standard deviation of each channel, 0 to 255.
+        class_shares: Share of the labelled training pixels of each class, 0 to 1.
+        recipe: The options of the training.
+        data: Name, number of pictures and fingerprint of the training data.
+        scores: `Scores.to_dict` on the validation split.
+        parent: The checkpoint that the training started from: name and short hash.
+        created: Date and time in UTC, ISO 8601.
+        licence: Note on what the data allow.
+        format_version: Version of this layout.
+    """
+
+    architecture: str
+    class_map: ClassMap
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    class_shares: tuple[float, ...] | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] | None = None
+    parent: str | None = None
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    licence: str | None = None
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> str:
+        """Return the text for the header."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps(content | {"class_map": self.class_map.to_dict()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Metadata:
+        """Read what `to_json` wrote; keys that this version does not know are left out.
+
+        Raises:
+            CheckpointError: when the version is newer or something is missing.
+        """
+        content = json.loads(text)
+        version = content.get("format_version")
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise CheckpointError(
+                f"format version {version!r} is newer than {FORMAT_VERSION}, the last one known "
+                "here; upgrade segnet_res"
+            )
+        known = {key: value for key, value in content.items() if key in cls.__dataclass_fields__}
+        known["class_map"] = ClassMap.from_dict(content["class_map"])
+        for key in ("mean", "std", "class_shares"):
+            if known.get(key) is not None:
+                known[key] = tuple(float(value) for value in known[key])
+        if known["channels"] not in (1, 3) or not isinstance(known["architecture"], str):
+            raise CheckpointError("architecture or channels are damaged; train again")
+        return cls(**known)
+
+
+@dataclass
+class Checkpoint:
+    """Weights and what they mean.
+
+    Attributes:
+        metadata: Everything but the weights.
+        tensors: State dict of the model, on the CPU.
+    """
+
+    metadata: Metadata
+    tensors: dict[str, Tensor]
+
+    @classmethod
+    def load(cls, path: Path | str) -> Checkpoint:
+        """Read a checkpoint.
+
+        Raises:
+            CheckpointError: when the file is missing, none of ours, newer, or damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        path = Path(path)
+        metadata = read_metadata(path)
+        try:
+            return cls(metadata, load_file(path))
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{path.name}: the weights are damaged ({error}); copy the file again"
+            ) from error
+
+    def save(self, path: Path | str) -> None:
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            StorageError: when the file cannot be written.
+        """
+        from safetensors.torch import save
+
+        tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        content = save(tensors, metadata={_KEY: self.metadata.to_json()})
+        with atomic_write(Path(path)) as file:
+            file.write(content)
+
+    def build_model(self) -> SegmentationModel:
+        """Build the model with these weights, on the CPU, in evaluation mode.
+
+        Raises:
+            CheckpointError: when the weights do not fit the architecture that is named.
+        """
+        from segnet_res.models import build_model
+
+        meta = self.metadata
+        try:
+            model = build_model(
+                meta.architecture,
+                num_classes=len(meta.class_map),
+                channels=meta.channels,
+                mean=meta.mean,
+                std=meta.std,
+                **meta.arguments,
+            )
+            model.load_state_dict(self.tensors)
+        except (SegnetResError, RuntimeError, TypeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise CheckpointError(
+                f"the weights do not fit the architecture {meta.architecture} that the checkpoint "
+                f"names ({reason}); use the version of segnet_res that wrote it"
+            ) from error
+        return model.eval()
+
+
+def read_metadata(path: Path | str) -> Metadata:
+    """Read the header of a checkpoint; imports no torch.
+
+    Raises:
+        CheckpointError: when the file is missing, no safetensors file, none of ours, or newer.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size - 8):
+                raise CheckpointError(
+                    f"{path.name}: not a checkpoint; give a {SUFFIX} file that "
+                    "`segnet-res train` wrote"
+                )
+            header = json.loads(file.read(length))
+        text = header["__metadata__"][_KEY]
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror}); check the path"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path.name}: not a checkpoint of segnet_res (its header names no model); "
+            f"give a {SUFFIX} file that `segnet-res train` wrote"
+        ) from error
+    try:
+        return Metadata.from_json(text)
+    except SegnetResError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path.name}: its description of the model is damaged ({error!r}); copy it again"
+        ) from error
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoint files of a folder, by name."""
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())
+
+
+def short_hash(path: Path | str) -> str:
+    """Return the first 12 hex digits of the file's SHA-256, enough to tell checkpoints apart."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

@@ -1,0 +1,117 @@
+"""The balance factor against rare classes, and the losses that training offers."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segnet_res.errors import UsageError
+
+LOSSES = ("relaxed", "balanced", "cross-entropy", "dice", "focal", "lovasz")
+
+
+def balance_factors(shares: Sequence[float]) -> Tensor:
+    """Return the weight of each class: 1 - share, scaled to mean 1.
+
+    For two classes, before scaling, these are the paper's beta = negatives / all for the positive
+    class and 1 - beta for the negative one.
+
+    Args:
+        shares: Share of the labelled pixels of each class, 0 to 1, in sum 1.
+
+    Returns:
+        (C,) float32, mean 1.
+
+    >>> balance_factors([0.75, 0.25]).tolist()
+    [0.5, 1.5]
+    """
+    factors = 1.0 - torch.tensor(shares, dtype=torch.float64)
+    if not factors.sum() > 0:  # a single class, or one class that has every pixel
+        return torch.ones(len(shares))
+    return (factors / factors.mean()).float()
+
+
+def relaxed_factors(shares: Sequence[float], strength: float) -> Tensor:
+    """Return share ** -strength for each class, scaled so that the mean over pixels is 1.
+
+    1 - share hardly tells a class of 0.01 % from one of 1 %. A power does, and a strength that
+    falls to 0 over the training ends in plain cross-entropy, whose probabilities are unbiased.
+
+    Args:
+        shares: Share of the labelled pixels of each class, 0 to 1; classes without a pixel get the
+            weight of the rarest that has some.
+        strength: 0 (all weights 1) to 1 (each class counts the same in sum).
+
+    Returns:
+        (C,) float32, for which sum(share * weight) = 1.
+
+    >>> relaxed_factors([0.8, 0.2], 1.0).tolist()
+    [0.625, 2.5]
+    >>> relaxed_factors([0.8, 0.2], 0.0).tolist()
+    [1.0, 1.0]
+    """
+    share = torch.tensor(shares, dtype=torch.float64)
+    present = share[share > 0]
+    if len(present) == 0:
+        return torch.ones(len(shares))
+    weights = share.clamp(min=present.min().item()) ** -strength
+    return (weights / (share * weights).sum()).float()
+
+
+def balanced_cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    beta: float | Tensor | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    """Cross-entropy in which each class has the weight of its balance factor.
+
+    With two classes and beta the share of negatives, the sum over pixels is
+    ``-beta * sum over positives of log p - (1 - beta) * sum over negatives of log(1 - p)``,
+    times 2 because the weights have mean 1. Here it is divided by the number of labelled pixels.
+
+    Args:
+        logits: (N, C, H, W) float.
+        labels: (N, H, W) int64, 0 to C - 1 or ``ignore_index``.
+        beta: The balance: (C,) weights, of any scale, as `balance_factors` gives them from the
+            shares of the training split; for two classes also the number beta in [0, 1] of the
+            positive class 1; None: from the shares of this batch.
+        ignore_index: Label of pixels that count nowhere, neither in the sum nor in the shares.
+
+    Returns:
+        A number; 0 when no pixel is labelled.
+
+    Raises:
+        UsageError: when ``beta`` is a number outside [0, 1], a number for more than two classes, or
+            has not C weights.
+    """
+    weights = _balance(beta, logits, labels, ignore_index)
+    summed = F.cross_entropy(
+        logits, labels, weight=weights, ignore_index=ignore_index, reduction="sum"
+    )
+    return summed / (labels != ignore_index).sum().clamp(min=1)
+
+
+def _balance(
+    beta: float | Tensor | None, logits: Tensor, labels: Tensor, ignore_index: int
+) -> Tensor:
+    classes = logits.shape[1]
+    if beta is None:
+        counts = torch.bincount(labels[labels != ignore_index], minlength=classes)
+        shares = counts / counts.sum().clamp(min=1)
+        beta = balance_factors(shares.tolist())
+    elif isinstance(beta, float | int):
+        if classes != 2 or not 0 <= beta <= 1:
+            raise UsageError(
+                f"beta is {beta} for {classes} classes; give a number from 0 to 1 for two classes, "
+                "or one weight for each class"
+            )
+        beta = torch.tensor([1.0 - beta, float(beta)])
+    if beta.shape != (classes,):
+        raise UsageError(
+            f"beta has shape {tuple(beta.shape)} for {classes} classes; give one weight for each"
+        )
+    # Mean 1 keeps the size of the loss, and so the learning rate, where plain cross-entropy has it.
+    return (beta / beta.mean()).to(logits)
