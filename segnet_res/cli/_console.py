@@ -100,12 +100,12 @@ def progress(
 
     screen = console(stderr=True)
     with bars.Progress(
-        TextColumn("{task.description}", markup=False),
+        bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         Rate(),
         bars.TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        bars.TextColumn("{task.fields[note]}", markup=False),
         console=screen,
         transient=True,
         disable=not screen.is_terminal,
