@@ -59,29 +59,23 @@ def tiny_dataset(tmp_path: Path) -> Path:
 def tiny_checkpoint(tmp_path: Path) -> Path:
     """A checkpoint of an untrained ressegnet-tiny for the classes of `tiny_dataset`."""
     import torch
-    from segnet_res.checkpoint import Checkpoint, Metadata
 
+    from segnet_res.checkpoint import Checkpoint, Metadata
     from segnet_res.models import build_model
 
     torch.manual_seed(0)
-    arguments = {"num_classes": len(TINY_CLASSES), "channels": 1}
     mean, std = (60.0,), (50.0,)
-    model = build_model("ressegnet-tiny", **arguments, mean=mean, std=std)
+    model = build_model(
+        "ressegnet-tiny", num_classes=len(TINY_CLASSES), channels=1, mean=mean, std=std
+    )
     metadata = Metadata(
-        format_version=1,
         architecture="ressegnet-tiny",
-        arguments=arguments,
         class_map=TINY_CLASSES,
         channels=1,
         mean=mean,
         std=std,
-        class_shares=None,
-        recipe={},
         data={"name": "tiny", "fingerprint": "0" * 64, "images": 2},
-        scores=None,
-        parent=None,
         created="2024-01-01T00:00:00+00:00",
-        licence=None,
     )
     path = tmp_path / "tiny.safetensors"
     Checkpoint(metadata, model.state_dict()).save(path)

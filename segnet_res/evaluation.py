@@ -1,0 +1,85 @@
+"""How good a model is on a split of a dataset: one confusion matrix over all its pictures."""
+
+from collections.abc import Iterator
+
+from segnet_res.data import SegmentationDataset
+from segnet_res.errors import DataError
+from segnet_res.inference import Segmenter
+from segnet_res.inference.pipeline import run_ahead
+from segnet_res.metrics import ConfusionMatrix, Scores
+
+# One thread decodes while the model computes; a second covers pictures that decode slowly.
+_READERS = 2
+
+
+def evaluate(segmenter: Segmenter, dataset: SegmentationDataset) -> Scores:
+    """Compare predictions and masks of a whole split.
+
+    IoU is taken over the split's summed pixels, not averaged over pictures; pixels with the
+    dataset's ignore_index count nowhere.
+
+    Args:
+        segmenter: Predicts; its classes must be those of the dataset, in the same order.
+        dataset: One split.
+
+    Raises:
+        DataError: when the split is empty, classes or channels do not fit, or a file is unusable.
+        DeviceError: when memory runs out.
+    """
+    *_, matrix = evaluate_each(segmenter, dataset)
+    return matrix.scores()
+
+
+def evaluate_each(segmenter: Segmenter, dataset: SegmentationDataset) -> Iterator[ConfusionMatrix]:
+    """Yield the matrix of all pictures so far after each picture; always the same object.
+
+    For callers that show progress; arguments and errors are those of `evaluate`.
+    """
+    check_fit(segmenter, dataset)
+    matrix = ConfusionMatrix(dataset.class_map)
+    for sample in run_ahead(dataset.__getitem__, range(len(dataset)), workers=_READERS):
+        matrix.update(sample.labels, segmenter.predict(sample.image).labels)
+        yield matrix
+
+
+def check_fit(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
+    """Refuse a split that a model cannot be measured on.
+
+    Raises:
+        DataError: when the split is empty, or classes or channels do not fit.
+    """
+    name = dataset.info.name
+    if not len(dataset):
+        raise DataError(
+            f"{name}: the split {dataset.split!r} is empty; choose another split, "
+            "or fill it with `segnet-res data split`"
+        )
+    known, needed = segmenter.class_map.names, dataset.class_map.names
+    if known != needed:
+        raise DataError(f"{name}: {_class_difference(known, needed)}")
+    # The other way round is exact: what is read as colour becomes the same grey as in `predict`.
+    if dataset.channels < segmenter.channels:
+        raise DataError(
+            f"{name}: the pictures are read as grey, the checkpoint takes RGB; "
+            "write `channels: 3` into dataset.yaml, or choose a checkpoint trained on grey"
+        )
+
+
+def _class_difference(known: tuple[str, ...], needed: tuple[str, ...]) -> str:
+    """Say how the classes of a checkpoint differ from those of a dataset, and what to do."""
+    missing = [name for name in needed if name not in known]
+    surplus = [name for name in known if name not in needed]
+    if not missing and not surplus:
+        return (
+            f"the dataset lists its classes as {', '.join(needed)}, the checkpoint as "
+            f"{', '.join(known)}; import the dataset again with the checkpoint's order"
+        )
+    found = []
+    if missing:
+        found.append(f"the checkpoint lacks {', '.join(missing)}")
+    if surplus:
+        found.append(f"the dataset lacks {', '.join(surplus)}")
+    return (
+        f"classes differ: {' and '.join(found)}; choose a checkpoint trained on these classes, "
+        "or train one on this dataset"
+    )

@@ -1,0 +1,5 @@
+"""From a picture to labels: the Segmenter, its tiles, and runs over folders."""
+
+from segnet_res.inference.segmenter import BACKENDS, Prediction, Segmenter, evaluating
+
+__all__ = ["BACKENDS", "Prediction", "Segmenter", "evaluating"]

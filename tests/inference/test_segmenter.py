@@ -1,0 +1,236 @@
+"""Predictions: any size, any picture, tiles as good as the whole, nothing left changed."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from segnet_res.classes import ClassMap
+from segnet_res.errors import CheckpointError, DeviceError, ImageError, UsageError
+from segnet_res.inference import Segmenter, evaluating
+from segnet_res.models import build_model
+
+CPU = torch.device("cpu")
+CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
+
+
+class Blur(nn.Module):
+    """Logits from a 9x9 neighbourhood: a small receptive field, blind beyond it."""
+
+    def __init__(self, channels=1, classes=3):
+        super().__init__()
+        torch.manual_seed(1)
+        self.conv = nn.Conv2d(channels, classes, 9, padding=4, padding_mode="replicate")
+        self.norm = nn.BatchNorm2d(classes)
+
+    def forward(self, images):
+        return self.norm(self.conv(images.float() / 255))
+
+
+class Failing(nn.Module):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def forward(self, _images):
+        raise self.error
+
+
+def make(model=None, **options):
+    options = {"channels": 1, "device": CPU} | options
+    return Segmenter(model or Blur(), CLASSES, **options)
+
+
+def picture(height, width, channels=None, seed=0):
+    shape = (height, width) if channels is None else (height, width, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7), (64, 64)])
+def test_sizes_types_and_range(size):
+    model = build_model("ressegnet-tiny", num_classes=3, channels=1).eval()
+    prediction = make(model).predict(picture(*size))
+    assert prediction.labels.shape == prediction.confidence.shape == size
+    assert prediction.labels.dtype == np.uint8
+    assert prediction.confidence.dtype == np.float32
+    assert prediction.labels.max() < 3
+    # The most probable of three classes has at least a third.
+    assert prediction.confidence.min() >= 1 / 3 - 1e-6
+    assert prediction.confidence.max() <= 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("given", [None, 1, 3, 4])
+def test_grey_rgb_and_rgba(channels, given):
+    image = picture(20, 30, given)
+    image.flags.writeable = False
+    prediction = make(Blur(channels), channels=channels).predict(image)
+    assert prediction.labels.shape == (20, 30)
+
+
+def test_grey_as_rgb_is_the_same_picture():
+    grey = picture(20, 30)
+    once = make().predict(grey)
+    again = make().predict(np.repeat(grey[..., None], 3, axis=2))
+    np.testing.assert_array_equal(once.labels, again.labels)
+
+
+def test_labels_and_confidence_by_hand():
+    class Fixed(nn.Module):
+        def forward(self, images):
+            logits = torch.tensor([0.0, np.log(2), np.log(5)]).view(1, 3, 1, 1)
+            return logits.expand(1, 3, *images.shape[-2:])
+
+    prediction = make(Fixed()).predict(picture(2, 2))
+    assert (prediction.labels == 2).all()
+    np.testing.assert_allclose(prediction.confidence, 5 / 8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (129, 1000), (513, 128), (257, 259)])
+def test_tiles_equal_the_whole(size):
+    image = picture(*size)
+    model = Blur().eval()
+    whole = make(model).predict(image)
+    tiled = make(model, tile=128, overlap=32).predict(image)
+    np.testing.assert_array_equal(tiled.labels, whole.labels)
+    np.testing.assert_allclose(tiled.confidence, whole.confidence, atol=1e-6)
+
+
+def test_no_tile_is_larger_than_asked():
+    seen = []
+
+    class Watching(Blur):
+        def forward(self, images):
+            seen.append(tuple(images.shape[-2:]))
+            return super().forward(images)
+
+    make(Watching(), tile=128, overlap=32).predict(picture(300, 500))
+    assert len(seen) == 3 * 5
+    assert max(max(size) for size in seen) <= 128
+
+
+def test_seams_are_smooth():
+    """A model that gives every tile its own constant: blending must leave no step."""
+
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def forward(self, images):
+            self.calls += 1
+            logits = torch.zeros(1, 3, *images.shape[-2:])
+            logits[:, 1] = float(self.calls)
+            return logits
+
+    confidence = make(Constant(), tile=128, overlap=32).predict(picture(20, 224)).confidence[0]
+    assert confidence[0] < confidence[-1]
+    assert np.diff(confidence).max() < 0.03
+
+
+def test_flips_make_the_answer_mirror_symmetric():
+    image = picture(40, 50)
+    segmenter = make(flips=True)
+    straight = segmenter.predict(image)
+    mirrored = segmenter.predict(image[::-1, ::-1])
+    np.testing.assert_allclose(
+        straight.confidence, mirrored.confidence[::-1, ::-1], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_the_mode_is_restored():
+    model = Blur().train()
+    model.norm.eval()
+    before = model.norm.running_mean.clone()
+    make(model).predict(picture(8, 8))
+    assert model.training
+    assert model.conv.training
+    assert not model.norm.training
+    assert torch.equal(model.norm.running_mean, before)
+
+
+def test_the_mode_is_restored_after_an_error():
+    model = Failing(RuntimeError("broken kernel")).train()
+    with pytest.raises(RuntimeError, match="broken kernel"):
+        make(model).predict(picture(8, 8))
+    assert model.training
+
+
+def test_evaluating_switches_inside():
+    model = Blur().train()
+    with evaluating(model):
+        assert not model.norm.training
+    assert model.norm.training
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_out_of_memory(error):
+    message = r"cpu: memory ran out on 30x20 pixels; use smaller tiles \(now 1024\) or"
+    with pytest.raises(DeviceError, match=message):
+        make(Failing(error)).predict(picture(20, 30))
+
+
+def test_weights_that_are_not_numbers():
+    model = Blur()
+    with torch.no_grad():
+        model.conv.bias.fill_(float("nan"))
+    with pytest.raises(CheckpointError, match="values that are not numbers"):
+        make(model).predict(picture(8, 8))
+
+
+def test_other_number_of_classes():
+    with pytest.raises(CheckpointError, match="the model knows 2 classes, the list of classes has"):
+        make(Blur(classes=2)).predict(picture(8, 8))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4), np.float32), np.zeros((0, 4), np.uint8)],
+)
+def test_arrays_that_are_no_pictures(image):
+    with pytest.raises(ImageError, match="a picture is an array"):
+        make().predict(image)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tile": 100}, "tile is 100; give a multiple of 32, at least 128"),
+        ({"tile": 64}, "tile is 64; give a multiple of 32"),
+        ({"overlap": 100}, "overlap is 100; give a multiple of 32"),
+        ({"tile": 256, "overlap": 96}, r"a quarter of the tile \(64\)"),
+        ({"precision": "int8"}, "precision 'int8' is unknown; choose float32"),
+    ],
+)
+def test_options_that_make_no_sense(options, message):
+    with pytest.raises(UsageError, match=message):
+        make(**options)
+
+
+def test_from_checkpoint(tiny_checkpoint):
+    segmenter = Segmenter.from_checkpoint(tiny_checkpoint, device="cpu", tile=256, overlap=64)
+    assert segmenter.class_map.names == ("sound", "scratch")
+    assert segmenter.channels == 1
+    assert segmenter.predict(picture(33, 47, 3)).labels.shape == (33, 47)
+
+
+def test_from_checkpoint_with_another_backend(tiny_checkpoint):
+    with pytest.raises(UsageError, match="backend 'openvino' is unknown; choose auto or torch"):
+        Segmenter.from_checkpoint(tiny_checkpoint, backend="openvino")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_cuda_agrees_with_the_cpu(tiny_checkpoint, precision):
+    image = picture(300, 260)
+    options = {"tile": 256, "overlap": 64}
+    cpu = Segmenter.from_checkpoint(tiny_checkpoint, "cpu", **options).predict(image)
+    cuda = Segmenter.from_checkpoint(tiny_checkpoint, "cuda", precision=precision, **options)
+    assert (cuda.predict(image).labels == cpu.labels).mean() > 0.98
