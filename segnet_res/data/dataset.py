@@ -1,0 +1,337 @@
+"""The dataset folder: ``dataset.yaml``, pictures, masks and the lists of the splits.
+
+::
+
+    dataset.yaml            name; classes: [{name, color}]; ignore_index; channels: 1 or 3
+    images/<stem>.<ext>     pictures, subfolders allowed
+    masks/<stem>.png        8-bit class indices at the picture's size
+    splits/{train,val,test}.txt   one stem a line; a missing file is an empty split
+
+A stem is the path below ``images/`` without its suffix, with ``/`` on every system.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import yaml
+
+from segnet_res.classes import ClassMap
+from segnet_res.errors import DataError
+from segnet_res.images import (
+    Channels,
+    UInt8Array,
+    atomic_write,
+    find_images,
+    read_image,
+    read_mask,
+)
+
+SPLITS = ("train", "val", "test")
+
+_INFO = "dataset.yaml"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What ``dataset.yaml`` says.
+
+    Attributes:
+        name: What people call the data set.
+        class_map: Names and colours of the classes and the label that counts nowhere.
+        channels: 1 when the pictures are read as grey, 3 for RGB.
+    """
+
+    name: str
+    class_map: ClassMap
+    channels: Channels
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture with its mask.
+
+    Attributes:
+        stem: The picture's path below ``images/`` without its suffix.
+        image: (H, W, channels) uint8.
+        labels: (H, W) uint8, class labels or ``ignore_index``.
+    """
+
+    stem: str
+    image: UInt8Array
+    labels: UInt8Array
+
+
+def load_info(root: Path) -> DatasetInfo:
+    """Read ``dataset.yaml`` of a dataset folder.
+
+    Raises:
+        DataError: when the folder or the file is missing or its content cannot be used.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; give the folder that holds {_INFO}")
+    path = root / _INFO
+    if not path.is_file():
+        raise DataError(
+            f"{root}: no {_INFO} in this folder; make a dataset with `segnet-res data import`"
+        )
+    return read_info(path)
+
+
+def read_info(path: Path) -> DatasetInfo:
+    """Read a file of the form of ``dataset.yaml``, whatever its name.
+
+    Raises:
+        DataError: when the file cannot be read or its content cannot be used.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); save it as UTF-8 text") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it does not parse"
+        raise DataError(f"{path}: not valid YAML{where} ({problem}); correct it there") from error
+    if not isinstance(content, dict):
+        raise DataError(
+            f"{path}: holds {type(content).__name__} instead of keys; "
+            "write name, classes, ignore_index and channels"
+        )
+    try:
+        class_map = ClassMap.from_dict(content)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    channels = content.get("channels", 3)
+    if channels not in (1, 3) or isinstance(channels, bool):
+        raise DataError(f"{path}: channels is {channels!r}; write 1 for grey or 3 for RGB")
+    name = content.get("name", path.parent.resolve().name)
+    return DatasetInfo(str(name), class_map, channels)
+
+
+def save_info(root: Path, info: DatasetInfo) -> None:
+    """Write ``dataset.yaml`` into a dataset folder.
+
+    Raises:
+        StorageError: when the file cannot be written.
+    """
+    with atomic_write(root / _INFO) as file:
+        file.write(format_info(info).encode())
+
+
+def format_info(info: DatasetInfo) -> str:
+    """Return the text of ``dataset.yaml``: one line a class, so that people can edit it.
+
+    >>> from segnet_res.classes import ClassMap
+    >>> print(format_info(DatasetInfo("caps", ClassMap.from_names(["sound", "dent"]), 1)), end="")
+    name: caps
+    classes:
+      - {name: sound, color: "#3c4048"}
+      - {name: dent, color: "#e69f00"}
+    ignore_index: 255
+    channels: 1
+    """
+    content = info.class_map.to_dict()
+    lines = [f"name: {_scalar(info.name)}", "classes:"]
+    lines += [
+        f'  - {{name: {_scalar(entry["name"])}, color: "{entry["color"]}"}}'
+        for entry in content["classes"]
+    ]
+    lines += [f"ignore_index: {content['ignore_index']}", f"channels: {info.channels}"]
+    return "\n".join(lines) + "\n"
+
+
+def _scalar(text: str) -> str:
+    """Return a text as YAML reads it back inside braces: quoted where it must be."""
+    dumped: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**6)
+    return dumped.strip()[1:-1]
+
+
+def stem_of(path: Path, folder: Path) -> str:
+    """Return the stem of a picture or mask below a folder.
+
+    >>> stem_of(Path("images/left/a.b.png"), Path("images"))
+    'left/a.b'
+    """
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def check_stem(stem: str, where: str) -> None:
+    """Refuse a stem that points outside the dataset folder.
+
+    Raises:
+        DataError: when the stem is absolute, or goes up, or uses a backslash.
+    """
+    parts = PurePosixPath(stem).parts
+    if not parts or stem.startswith("/") or ".." in parts or "\\" in stem or ":" in parts[0]:
+        raise DataError(
+            f"{where}: {stem!r} points outside the dataset; "
+            "write paths below images/ with / between folders"
+        )
+
+
+def index_images(root: Path) -> dict[str, list[Path]]:
+    """Return the pictures below ``images/`` by stem; more than one where suffixes differ."""
+    folder = root / "images"
+    found: dict[str, list[Path]] = {}
+    for path in find_images(folder):
+        found.setdefault(stem_of(path, folder), []).append(path)
+    return found
+
+
+def index_masks(root: Path) -> dict[str, Path]:
+    """Return the PNG files below ``masks/`` by stem."""
+    folder = root / "masks"
+    return {
+        stem_of(path, folder): path for path in find_images(folder) if path.suffix.lower() == ".png"
+    }
+
+
+def read_split(root: Path, split: str) -> tuple[str, ...]:
+    """Return the stems of a split in the order of its file; none when there is no file.
+
+    Raises:
+        DataError: when the split's name is not one of `SPLITS`, or its file names a stem twice or
+            one that points outside the dataset.
+    """
+    if split not in SPLITS:
+        raise DataError(f"split is {split!r}; the splits are {', '.join(SPLITS)}")
+    path = root / "splits" / f"{split}.txt"
+    if not path.is_file():
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); save it as UTF-8 text") from error
+    stems = [line.strip() for line in lines if line.strip()]
+    for stem in stems:
+        check_stem(stem, str(path))
+    if len(set(stems)) < len(stems):
+        twice = next(stem for stem in stems if stems.count(stem) > 1)
+        raise DataError(f"{path}: {twice!r} is there more than once; keep one line of it")
+    return tuple(stems)
+
+
+class SegmentationDataset:
+    """The pictures and masks of one split of a dataset folder, in the order of the split's file.
+
+    Map-style: has a length and gives a `Sample` for an index, so torch's DataLoader takes it.
+
+    Args:
+        root: The dataset folder.
+        split: "train", "val" or "test"; a split without a file is empty.
+
+    Attributes:
+        root: The dataset folder.
+        split: Name of the split.
+        info: What ``dataset.yaml`` says.
+        stems: One stem for each sample.
+
+    Raises:
+        DataError: when the folder is no dataset, or the split names a stem that lacks a picture
+            or a mask or has two pictures.
+    """
+
+    def __init__(self, root: Path, split: str) -> None:
+        self.root = root
+        self.split = split
+        self.info = load_info(root)
+        self.stems = read_split(root, split)
+        images, masks = (index_images(root), index_masks(root)) if self.stems else ({}, {})
+        self._images = [_one_image(stem, images.get(stem, []), self._file) for stem in self.stems]
+        self._masks = [_mask(stem, masks, self._images[i]) for i, stem in enumerate(self.stems)]
+
+    @property
+    def _file(self) -> str:
+        return f"splits/{self.split}.txt"
+
+    @property
+    def class_map(self) -> ClassMap:
+        """Names and colours of the classes."""
+        return self.info.class_map
+
+    @property
+    def channels(self) -> Channels:
+        """1 for grey pictures, 3 for RGB."""
+        return self.info.channels
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def __getitem__(self, index: int) -> Sample:
+        image = read_image(self._images[index], self.channels)
+        labels = self.read_labels(index)
+        if labels.shape != image.shape[:2]:
+            raise DataError(size_mismatch(self._masks[index].name, labels.shape, image.shape[:2]))
+        return Sample(self.stems[index], image, labels)
+
+    def image_path(self, index: int) -> Path:
+        """Return the picture's file."""
+        return self._images[index]
+
+    def mask_path(self, index: int) -> Path:
+        """Return the mask's file."""
+        return self._masks[index]
+
+    def read_labels(self, index: int) -> UInt8Array:
+        """Return the mask alone, (H, W) uint8 class labels or ``ignore_index``.
+
+        Raises:
+            DataError: when the file cannot be read or holds a label that no class has.
+        """
+        path = self._masks[index]
+        labels = read_mask(path, self.class_map)
+        unknown = self.class_map.unknown(labels)
+        if unknown:
+            raise DataError(unknown_labels(path.name, unknown, self.class_map))
+        return labels
+
+
+def size_mismatch(name: str, mask: tuple[int, ...], image: tuple[int, ...]) -> str:
+    """Say that a mask and its picture differ in size; both sizes are (height, width)."""
+    return (
+        f"{name}: the mask is {mask[1]}x{mask[0]}, its picture {image[1]}x{image[0]}; "
+        "export the mask at the picture's size"
+    )
+
+
+def unknown_labels(name: str, unknown: list[int], class_map: ClassMap) -> str:
+    """Say that a mask holds labels that no class has, with a hint at two-value masks."""
+    listed = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+    if unknown == [255]:
+        remedy = (
+            "a mask of 0 and 255 is a black-and-white picture, not class indices: "
+            "import it with `segnet-res data import folder --binary`"
+        )
+    else:
+        remedy = "save class indices, or add the classes to dataset.yaml"
+    return (
+        f"{name}: label {listed} belongs to no class "
+        f"(known are 0 to {len(class_map) - 1} and {class_map.ignore_index} for ignored); {remedy}"
+    )
+
+
+def is_two_valued(labels: UInt8Array) -> bool:
+    """Tell whether a mask holds both 0 and 255 and nothing else, as black-and-white ones do."""
+    counts = np.bincount(labels.ravel(), minlength=256)
+    return bool(counts[255] and counts[0] + counts[255] == labels.size)
+
+
+def _one_image(stem: str, paths: list[Path], where: str) -> Path:
+    if not paths:
+        raise DataError(
+            f"{where}: {stem!r} has no picture images/{stem}.*; "
+            "add the picture or take the line out"
+        )
+    if len(paths) > 1:
+        names = " and ".join(path.name for path in paths)
+        raise DataError(f"{where}: {stem!r} has several pictures ({names}); keep one of them")
+    return paths[0]
+
+
+def _mask(stem: str, masks: dict[str, Path], image: Path) -> Path:
+    if stem not in masks:
+        raise DataError(
+            f"{image.name}: no mask masks/{stem}.png; add it, or take {stem!r} out of the split"
+        )
+    return masks[stem]
