@@ -1,5 +1,6 @@
 """The classes of a segmentation task: names, colours and the value that means "not labelled"."""
 
+import colorsys
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from segnet_res.errors import DataError
 
 Color = tuple[int, int, int]
 
-# Okabe and Ito's colours, which people with colour-blindness tell apart, brightest first; the
-# first class is the background and stays dark.
+# The first class is the background and stays dark. Then Okabe and Ito's colours and some of Paul
+# Tol's, which people with colour-blindness tell apart.
 _DEFAULT_COLORS = (
     "#3c4048", "#e69f00", "#56b4e9", "#d55e00", "#0072b2", "#f0e442",
     "#cc79a7", "#009e73", "#999999", "#882255", "#44aa99", "#ddcc77",
@@ -68,9 +69,13 @@ class ClassMap:
 
     @classmethod
     def from_names(cls, names: Sequence[str], *, ignore_index: int = 255) -> "ClassMap":
-        """Give each name a colour of the default palette, repeated when it runs out."""
-        colors = [parse_color(_DEFAULT_COLORS[i % len(_DEFAULT_COLORS)]) for i in range(len(names))]
-        return cls(tuple(names), tuple(colors), ignore_index)
+        """Give each name a colour of its own.
+
+        Raises:
+            DataError: as the class itself.
+        """
+        colors = tuple(default_color(i) for i in range(len(names)))
+        return cls(tuple(names), colors, ignore_index)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "ClassMap":
@@ -89,11 +94,11 @@ class ClassMap:
             if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
                 raise DataError(f"class {i} is {entry!r}; write it as {{name: ..., color: ...}}")
             names.append(entry["name"])
-            colors.append(
-                parse_color(entry.get("color", _DEFAULT_COLORS[i % len(_DEFAULT_COLORS)]))
-            )
+            color = entry.get("color")
+            colors.append(default_color(i) if color is None else parse_color(color))
         ignore_index = content.get("ignore_index", 255)
-        if not isinstance(ignore_index, int):
+        # YAML's yes and no are bool, which is an int to Python.
+        if not isinstance(ignore_index, int) or isinstance(ignore_index, bool):
             raise DataError(f"ignore_index is {ignore_index!r}; give a whole number")
         return cls(tuple(names), tuple(colors), ignore_index)
 
@@ -129,6 +134,18 @@ class ClassMap:
         counts[: len(self)] = 0
         counts[self.ignore_index] = 0
         return [int(label) for label in np.flatnonzero(counts)]
+
+
+def default_color(index: int) -> Color:
+    """Return the colour of the class ``index`` that was given none; all 255 are different."""
+    if index < len(_DEFAULT_COLORS):
+        return parse_color(_DEFAULT_COLORS[index])
+    # Steps of the golden ratio spread the hues; the brightness tells near hues apart.
+    step = index - len(_DEFAULT_COLORS)
+    red, green, blue = colorsys.hsv_to_rgb(
+        step * 0.618034 % 1.0, 0.55 + 0.15 * (step % 3), 0.95 - 0.2 * (step % 2)
+    )
+    return (round(255 * red), round(255 * green), round(255 * blue))
 
 
 def parse_color(text: object) -> Color:

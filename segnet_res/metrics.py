@@ -93,10 +93,12 @@ class ConfusionMatrix:
         labelled = truth != self.class_map.ignore_index
         rows = truth[labelled].astype(np.int64)
         columns = prediction[labelled].astype(np.int64)
-        if rows.size and not (rows.min() >= 0 and rows.max() < n):
-            raise ValueError(f"truth holds labels up to {rows.max()}, classes are 0 to {n - 1}")
-        if columns.size and not (columns.min() >= 0 and columns.max() < n):
-            raise ValueError(f"prediction holds {columns.max()}, classes are 0 to {n - 1}")
+        for what, found in (("truth", rows), ("prediction", columns)):
+            if found.size and not (found.min() >= 0 and found.max() < n):
+                raise ValueError(
+                    f"{what} holds labels from {found.min()} to {found.max()}, "
+                    f"classes are 0 to {n - 1}"
+                )
         self.counts += np.bincount(n * rows + columns, minlength=n * n).reshape(n, n)
         self.images += 1
 
