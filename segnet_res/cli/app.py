@@ -1,0 +1,53 @@
+"""``segnet-res app``: the page in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def app(
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of checkpoints to choose from; without it ./checkpoints, or the bundled.",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 opens the page to the network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 7860,
+    auth: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of logins, one user:password a line.")
+    ] = None,
+) -> None:
+    """Open the inspection page.
+
+    Drop a picture into it and see which pixels are which defect; Ctrl-C ends it. Example:
+    segnet-res app --checkpoints runs/tiles
+    """
+    import signal
+
+    from segnet_res.cli._console import say, warn
+    from segnet_res.errors import UsageError
+    from segnet_res.web import is_local, serve
+
+    if checkpoints is not None and not checkpoints.is_dir():
+        raise UsageError(f"{checkpoints}: no such folder; give the folder that holds checkpoints")
+    folder = checkpoints if checkpoints is not None else _default_folder()
+    if not is_local(host) and auth is None:
+        warn(
+            f"everybody who reaches {host} can use the page; give --auth FILE, or put a proxy "
+            "with a login before it"
+        )
+    # A terminated page cleans up like one that Ctrl-C ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with serve(folder.resolve(), host=host, port=port, auth=auth) as server:
+        say(f"Page at {server.url} with the checkpoints of {folder}; Ctrl-C ends it.")
+        server.wait()
+
+
+def _default_folder() -> Path:
+    """Return ./checkpoints, or that of the repository where the working folder has none."""
+    here = Path("checkpoints")
+    return here if here.is_dir() else Path(__file__).resolve().parents[2] / "checkpoints"

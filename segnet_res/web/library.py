@@ -1,0 +1,144 @@
+"""The checkpoints of a folder, the last used ones kept loaded."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segnet_res.checkpoint import Metadata, find_checkpoints, read_metadata
+from segnet_res.classes import format_color
+from segnet_res.errors import CheckpointError, SegnetResError
+
+if TYPE_CHECKING:
+    from segnet_res.inference import Segmenter
+
+# Loaded models take 10 MB to 500 MB each; two let a person go to and fro between candidates.
+_KEEP = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A checkpoint file: either its metadata or the reason why it cannot be used.
+
+    Attributes:
+        name: File name without suffix, by which the page asks for it.
+        path: The file.
+        metadata: None when the file cannot be used.
+        error: One sentence, or None.
+    """
+
+    name: str
+    path: Path
+    metadata: Metadata | None = None
+    error: str | None = None
+
+    def card(self) -> dict[str, Any]:
+        """Return what the page shows of the checkpoint, as plain lists, texts and numbers."""
+        card: dict[str, Any] = {"name": self.name, "error": self.error}
+        if self.metadata is None:
+            return card
+        meta, status = self.metadata, self.path.stat()
+        scores = meta.scores or {}
+        ious = {row.get("name"): row.get("iou") for row in scores.get("classes", [])}
+        return card | {
+            "architecture": meta.architecture,
+            "channels": meta.channels,
+            "miou": scores.get("miou"),
+            "images": scores.get("images"),
+            "data": str(meta.data.get("name", "")),
+            "trained_on": meta.data.get("images"),
+            "created": meta.created,
+            "parent": meta.parent,
+            "licence": meta.licence,
+            "bytes": status.st_size,
+            "classes": [
+                {"index": i, "name": name, "color": format_color(color), "iou": ious.get(name)}
+                for i, (name, color) in enumerate(
+                    zip(meta.class_map.names, meta.class_map.colors, strict=True)
+                )
+            ],
+        }
+
+
+@dataclass
+class _Loaded:
+    segmenter: "Segmenter"
+    # One picture at a time: two would share the cores and double the memory.
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Library:
+    """Finds checkpoints in a folder and lends their models.
+
+    Args:
+        folder: Looked at anew at each call, so that new files appear without a restart.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    def __init__(self, folder: Path, device: str = "auto") -> None:
+        self.folder = folder
+        self._device = device
+        self._loaded: OrderedDict[tuple[Path, int, int], _Loaded] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def entries(self) -> list[Entry]:
+        """Return every checkpoint of the folder by name, broken ones with their reason."""
+        entries = []
+        for path in find_checkpoints(self.folder):
+            try:
+                entries.append(Entry(path.stem, path, read_metadata(path)))
+            except SegnetResError as error:
+                entries.append(Entry(path.stem, path, error=str(error)))
+        return entries
+
+    def cards(self) -> list[dict[str, Any]]:
+        """Return the card of every checkpoint; a file that has just vanished is left out."""
+        cards = []
+        for entry in self.entries():
+            try:
+                cards.append(entry.card())
+            except FileNotFoundError:
+                continue
+        return cards
+
+    def first(self) -> str | None:
+        """Return the name of the first checkpoint that can be used."""
+        return next((entry.name for entry in self.entries() if entry.metadata), None)
+
+    @contextmanager
+    def borrow(self, name: str) -> Iterator["Segmenter"]:
+        """Lend the model of a checkpoint, to one caller at a time.
+
+        Args:
+            name: One of the names of `entries`. It comes from a browser, so it is compared with
+                what the folder holds and never becomes part of a path.
+
+        Raises:
+            CheckpointError: when the folder has no such checkpoint or it cannot be used.
+        """
+        loaded = self._load(name)
+        with loaded.lock:
+            yield loaded.segmenter
+
+    def _load(self, name: str) -> _Loaded:
+        path = next((path for path in find_checkpoints(self.folder) if path.stem == name), None)
+        if path is None:
+            known = ", ".join(entry.name for entry in self.entries())
+            remedy = f"known are {known}" if known else "put one there or train one"
+            raise CheckpointError(f"{self.folder}: no checkpoint is called {name!r}; {remedy}")
+        # Imported here: torch takes seconds, and the page should open before.
+        from segnet_res.inference import Segmenter
+
+        with self._lock:
+            status = path.stat()
+            key = (path, status.st_mtime_ns, status.st_size)
+            if key not in self._loaded:
+                segmenter = Segmenter.from_checkpoint(path, device=self._device)
+                self._loaded[key] = _Loaded(segmenter)
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > _KEEP:
+                self._loaded.popitem(last=False)
+            return self._loaded[key]

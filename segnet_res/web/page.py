@@ -1,0 +1,53 @@
+"""The page: header and tabs. Each tab is one module here and one script in ``static``."""
+
+from typing import Any
+
+import gradio as gr
+
+from segnet_res.web import inspect_tab, models_tab
+from segnet_res.web.inspection import Inspector
+from segnet_res.web.library import Library
+from segnet_res.web.samples import Samples
+from segnet_res.web.script import script_component
+
+CSS_FILES = ("page.css", "viewer.css")
+
+# System fonts: the page loads nothing from outside.
+THEME = gr.themes.Default(
+    primary_hue="blue",
+    neutral_hue="slate",
+    font=("system-ui", "sans-serif"),
+    font_mono=("ui-monospace", "monospace"),
+)
+
+TITLE = "Surface inspection"
+
+
+def build_page(library: Library, inspector: Inspector, samples: Samples) -> gr.Blocks:
+    """Build the page; nothing slow happens here."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        header = script_component("header.js", "refresh", elem_id="sr-header")
+        with gr.Tabs(elem_id="sr-tabs"):
+            with gr.Tab("Inspect", id="inspect"):
+                inspect = inspect_tab.build(inspector)
+            with gr.Tab("Models", id="models"):
+                models = models_tab.build()
+
+        def checkpoints() -> dict[str, Any]:
+            return {"title": TITLE, "folder": str(library.folder), "models": library.cards()}
+
+        def opened() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+            found = checkpoints()
+            return found, inspect_tab.welcome(samples), found
+
+        def looked_again() -> tuple[dict[str, Any], dict[str, Any]]:
+            found = checkpoints()
+            return found, found
+
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        page.load(opened, outputs=[header, inspect, models], **quiet)
+        # A file that was put into the folder appears when somebody opens the list.
+        header.refresh(looked_again, outputs=[header, models], **quiet)
+    # The queue is the only way in, so that a limit of simultaneous runs holds for everybody.
+    page.queue(api_open=False, max_size=64)
+    return page

@@ -1,0 +1,163 @@
+"""Starts and stops the page's server."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segnet_res.errors import SegnetResError, UsageError
+from segnet_res.web.library import Library
+from segnet_res.web.samples import Samples
+from segnet_res.web.security import LOOPBACK, MAX_UPLOAD_BYTES, Guard, login_check, read_logins
+from segnet_res.web.storage import Storage, private_folder
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
+
+_STATIC = Path(__file__).with_name("static")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A page that runs in a thread of this process.
+
+    Attributes:
+        url: Address of the page.
+    """
+
+    url: str
+    _thread: threading.Thread
+
+    def wait(self) -> None:
+        """Return when the page has stopped; Ctrl-C gets through."""
+        while self._thread.is_alive():
+            self._thread.join(0.5)
+
+
+@contextmanager
+def serve(
+    checkpoints: Path, *, host: str = "127.0.0.1", port: int = 7860, auth: Path | None = None
+) -> Iterator[Server]:
+    """Run the page while the block runs.
+
+    Args:
+        checkpoints: Folder of the checkpoints that can be chosen; may be empty or missing.
+        host: Address to listen on; anything but this machine's own makes the page public.
+        port: 0 takes any free one.
+        auth: File of ``user:password`` lines; None lets everybody in.
+
+    Raises:
+        UsageError: when the port is taken, the host is unknown, or the file of logins is broken.
+        StorageError: when no temporary folder can be made.
+    """
+    logins = read_logins(auth) if auth is not None else None
+    with _listening(host, port) as listener, private_folder() as folder:
+        library = Library(checkpoints)
+        app = _build(library, Storage(folder), host, logins)
+        server, thread = _start(app, listener)
+        threading.Thread(target=_warm_up, args=(library,), daemon=True).start()
+        shown = "localhost" if host in ("0.0.0.0", "::") else host
+        if ":" in shown:
+            shown = f"[{shown}]"
+        try:
+            yield Server(f"http://{shown}:{listener.getsockname()[1]}", thread)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+def is_local(host: str) -> bool:
+    """Tell whether a host means this machine alone."""
+    return host in LOOPBACK
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Hold the port before anything slow is done, so that a taken one is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, OverflowError) as error:
+        raise UsageError(
+            f"host {host!r} or port {port} makes no sense ({error}); try 127.0.0.1 and 7860"
+        ) from error
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(128)
+        except OSError as error:
+            raise UsageError(
+                f"port {port} of {host} cannot be used ({error.strerror}); stop the program that "
+                "holds it, or give another one with --port"
+            ) from error
+        yield listener
+
+
+def _build(
+    library: Library, storage: Storage, host: str, logins: dict[str, str] | None
+) -> "ASGIApp":
+    # Read by gradio when it is imported: it would look for a newer version, and for a Hub account.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.staticfiles import StaticFiles
+
+    from segnet_res.web.inspection import Inspector
+    from segnet_res.web.page import CSS_FILES, THEME, build_page
+
+    samples = Samples(storage.samples())
+    page = build_page(library, Inspector(library, storage, samples), samples)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/page", StaticFiles(directory=_STATIC))
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        server_name=host,
+        auth=login_check(logins) if logins is not None else None,
+        allowed_paths=[],
+        max_file_size=MAX_UPLOAD_BYTES,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        theme=THEME,
+        css_paths=[_STATIC / name for name in CSS_FILES],
+    )
+    return Guard(app, local=is_local(host))
+
+
+def _start(app: "ASGIApp", listener: socket.socket) -> tuple["uvicorn.Server", threading.Thread]:
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="page")
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    if not server.started:
+        raise SegnetResError("the page did not start; look at the messages above")
+    return server, thread
+
+
+def _warm_up(library: Library) -> None:
+    """Import torch and load the first model while the browser opens the page."""
+    with suppress(SegnetResError):
+        name = library.first()
+        if name is not None:
+            with library.borrow(name):
+                logging.getLogger(__name__).debug("loaded %s", name)
