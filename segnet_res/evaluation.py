@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from segnet_res.data import SegmentationDataset
+from segnet_res.data import Sample, SegmentationDataset
 from segnet_res.errors import DataError
 from segnet_res.inference import Segmenter
-from segnet_res.inference.pipeline import run_ahead
+from segnet_res.inference.pipeline import pixels_of, read_ahead
 from segnet_res.metrics import ConfusionMatrix, Scores
 
 # One thread decodes while the model computes; a second covers pictures that decode slowly.
@@ -37,7 +37,7 @@ def evaluate_each(segmenter: Segmenter, dataset: SegmentationDataset) -> Iterato
     """
     check_fit(segmenter, dataset)
     matrix = ConfusionMatrix(dataset.class_map)
-    for sample in run_ahead(dataset.__getitem__, range(len(dataset)), workers=_READERS):
+    for sample in _samples(dataset):
         matrix.update(sample.labels, segmenter.predict(sample.image).labels)
         yield matrix
 
@@ -63,6 +63,15 @@ def check_fit(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
             f"{name}: the pictures are read as grey, the checkpoint takes RGB; "
             "write `channels: 3` into dataset.yaml, or choose a checkpoint trained on grey"
         )
+
+
+def _samples(dataset: SegmentationDataset) -> Iterator[Sample]:
+    return read_ahead(
+        dataset.__getitem__,
+        range(len(dataset)),
+        workers=_READERS,
+        pixels=lambda index: pixels_of(dataset.image_path(index)),
+    )
 
 
 def _class_difference(known: tuple[str, ...], needed: tuple[str, ...]) -> str:

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+# As modules, because one of them is called like the Typer app below.
+from segnet_res.cli import app as page
+from segnet_res.cli import checkpoints, data, evaluate, predict
 from segnet_res.cli._console import CommandGroup
 from segnet_res.version import __version__
 
@@ -39,6 +42,13 @@ def options(
 ) -> None:
     """Declare the options of every command; CommandGroup.main acts on --debug."""
     del version, debug
+
+
+app.command("app")(page.app)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.add_typer(data.data_app, name="data")
+app.add_typer(checkpoints.checkpoints_app, name="checkpoints")
 
 
 def main() -> None:

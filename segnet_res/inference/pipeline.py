@@ -1,57 +1,105 @@
-"""Work beside the model: threads that read ahead or write behind, bounded by pixels in flight."""
+"""Work beside the model: threads that read ahead and write behind, bounded by pixels in flight."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
+
+from segnet_res.errors import ImageError
+from segnet_res.images import image_size
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Pixels that may wait between two stages: some 200 MB as RGB. A single larger picture passes alone.
-MAX_PIXELS_AHEAD = 64_000_000
+MAX_PIXELS_WAITING = 64_000_000
 
 # Small pictures are bounded by their number instead.
-MAX_ITEMS_AHEAD = 32
+MAX_ITEMS_WAITING = 16
 
 
-def run_ahead(
+def read_ahead(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     *,
     workers: int,
-    pixels: Callable[[Item], int] = lambda _: 0,
-) -> Iterator[Result]:
-    """Yield ``function(item)`` for every item in order, computed in threads ahead of the reader.
+    pixels: Callable[[Item], int],
+) -> Generator[Result, None, None]:
+    """Yield ``function(item)`` for every item in order, computed in threads before it is needed.
 
     What ``function`` raises is raised where its result would have been yielded. Closing the
-    iterator drops what has not begun and waits for the rest. Items are taken only as they are
-    needed.
+    iterator drops what has not begun.
 
-    >>> list(run_ahead(abs, [-1, 2, -3], workers=2))
+    >>> list(read_ahead(abs, [-1, 2, -3], workers=2, pixels=lambda item: 1))
     [1, 2, 3]
 
     Args:
         function: Called in a thread, with one item at a time.
-        items: Any iterable, of any length.
+        items: Taken only as far as there is room.
         workers: Number of threads, at least 1.
-        pixels: How much memory the result of an item takes, in pixels.
+        pixels: How many pixels the result of an item holds.
     """
     waiting: deque[tuple[Future[Result], int]] = deque()
-    in_flight = 0
+    total = 0
     pool = ThreadPoolExecutor(workers)
     try:
         for item in items:
             size = pixels(item)
-            while waiting and (
-                in_flight + size > MAX_PIXELS_AHEAD or len(waiting) >= MAX_ITEMS_AHEAD
-            ):
-                future, finished = waiting.popleft()
-                yield future.result()
-                in_flight -= finished
+            while waiting and _full(waiting, total + size):
+                total -= waiting[0][1]
+                yield waiting.popleft()[0].result()
             waiting.append((pool.submit(function, item), size))
-            in_flight += size
+            total += size
         while waiting:
             yield waiting.popleft()[0].result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def write_behind(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    pixels: Callable[[Item], int],
+) -> Generator[Result, None, None]:
+    """Yield ``function(item)`` for every item in order, as soon as a thread has finished it.
+
+    The other end of `read_ahead`: results come at once, and closing the iterator finishes what was
+    taken from ``items``, because that work is done already but for the writing.
+
+    >>> list(write_behind(abs, [-1, 2, -3], workers=2, pixels=lambda item: 1))
+    [1, 2, 3]
+    """
+    waiting: deque[tuple[Future[Result], int]] = deque()
+    total = 0
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for item in items:
+            size = pixels(item)
+            while waiting and (waiting[0][0].done() or _full(waiting, total + size)):
+                total -= waiting[0][1]
+                yield waiting.popleft()[0].result()
+            waiting.append((pool.submit(function, item), size))
+            total += size
+        while waiting:
+            yield waiting.popleft()[0].result()
+    finally:
+        pool.shutdown()
+
+
+def pixels_of(path: Path) -> int:
+    """Return the number of pixels that the header of a picture tells; 0 for an unreadable file.
+
+    Whoever reads the file afterwards says what is wrong with it.
+    """
+    try:
+        height, width = image_size(path)
+    except ImageError:
+        return 0
+    return height * width
+
+
+def _full(waiting: deque[tuple[Future[Result], int]], total: int) -> bool:
+    return len(waiting) >= MAX_ITEMS_WAITING or total > MAX_PIXELS_WAITING

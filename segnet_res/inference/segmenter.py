@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,8 +19,6 @@ from segnet_res.inference.tiling import Span, check_tile, ramp, spans
 from segnet_res.models import resolve_device
 
 BACKENDS = ("auto", "torch")
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -65,7 +63,7 @@ class Segmenter:
         tile: Largest height and width that goes through the model at once, a multiple of 32.
         overlap: Pixels that neighbouring tiles share, a multiple of 32, at most ``tile / 4``.
         flips: Average over the picture and its mirror images: a little better, four times slower.
-        precision: Other than ``float32``: faster on CUDA, and labels may differ at borders.
+        precision: ``float32``; or ``bfloat16`` or ``float16``: faster on CUDA, and labels may differ at borders.
 
     Raises:
         UsageError: when tile, overlap or precision make no sense.
@@ -81,7 +79,7 @@ class Segmenter:
         tile: int = 1024,
         overlap: int = 128,
         flips: bool = False,
-        precision: Precision = "float32",
+        precision: str = "float32",
     ) -> None:
         check_tile(tile, overlap)
         if precision not in _DTYPES:
@@ -105,7 +103,7 @@ class Segmenter:
         tile: int = 1024,
         overlap: int = 128,
         flips: bool = False,
-        precision: Precision = "float32",
+        precision: str = "float32",
     ) -> "Segmenter":
         """Load a checkpoint.
 

@@ -1,0 +1,142 @@
+"""``segnet-res checkpoints``: which checkpoints there are, and what is in them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from segnet_res.checkpoint import Metadata
+
+checkpoints_app = typer.Typer(help="Look at checkpoints.", no_args_is_help=True)
+
+
+@checkpoints_app.command("list")
+def list_(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Folder of .safetensors files.")
+    ] = Path("checkpoints"),
+) -> None:
+    """List the checkpoints of a folder with classes, training data and validation mIoU.
+
+    A file that is no checkpoint is listed with what is wrong with it.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from segnet_res.checkpoint import find_checkpoints, read_metadata
+    from segnet_res.cli._console import console, note
+    from segnet_res.errors import CheckpointError, DataError
+
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; give the folder that holds checkpoints")
+    paths = find_checkpoints(folder)
+    if not paths:
+        note(f"{folder}: no checkpoints here; `segnet-res train` makes one")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("checkpoint", "architecture", "classes", "data", "val mIoU", "created"):
+        table.add_column(heading, overflow="fold")
+    damaged = []
+    for path in paths:
+        try:
+            metadata = read_metadata(path)
+        except CheckpointError as error:
+            table.add_row(Text(path.stem), "damaged")
+            damaged.append(str(error))
+            continue
+        table.add_row(
+            Text(path.stem),
+            Text(metadata.architecture),
+            str(len(metadata.class_map)),
+            Text(str(metadata.data.get("name", "-"))),
+            _miou(metadata.scores),
+            Text(metadata.created[:10]),
+        )
+    console().print(table)
+    for message in damaged:
+        note(f"damaged: {message}")
+
+
+@checkpoints_app.command()
+def show(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Show all that a checkpoint says about itself."""
+    import json
+
+    from segnet_res.checkpoint import read_metadata, short_hash
+    from segnet_res.cli._console import say
+
+    metadata = read_metadata(checkpoint)
+    if as_json:
+        typer.echo(json.dumps(json.loads(metadata.to_json()), indent=2))
+        return
+    facts = {
+        "file": f"{checkpoint} ({checkpoint.stat().st_size / 1e6:.1f} MB)",
+        "sha256": f"{short_hash(checkpoint)}...",
+        **_facts(metadata),
+    }
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        say(f"{name:<{width}}  {value}")
+    _show_classes(metadata)
+
+
+def _facts(metadata: "Metadata") -> dict[str, str]:
+    return {
+        "format": f"version {metadata.format_version}",
+        "created": metadata.created,
+        "architecture": metadata.architecture,
+        "arguments": _pairs(metadata.arguments),
+        "channels": "3 (RGB)" if metadata.channels == 3 else "1 (grey)",
+        "pixel mean": ", ".join(f"{value:.2f}" for value in metadata.mean),
+        "pixel std": ", ".join(f"{value:.2f}" for value in metadata.std),
+        "ignore_index": str(metadata.class_map.ignore_index),
+        "data": _pairs(metadata.data),
+        "recipe": _pairs(metadata.recipe),
+        "parent": metadata.parent or "none",
+        "licence": metadata.licence or "not stated",
+        "val mIoU": _miou(metadata.scores),
+    }
+
+
+def _show_classes(metadata: "Metadata") -> None:
+    """Print name, colour, share and validation scores of each class."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from segnet_res.classes import format_color
+    from segnet_res.cli._console import console
+    from segnet_res.cli.evaluate import format_ratio
+
+    scores = (metadata.scores or {}).get("classes", [])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("label", "class", "colour", "training share", "val IoU", "val pixels"):
+        table.add_column(heading, overflow="fold")
+    classes = zip(metadata.class_map.names, metadata.class_map.colors, strict=True)
+    for i, (name, color) in enumerate(classes):
+        share = metadata.class_shares[i] if metadata.class_shares else None
+        score = scores[i] if i < len(scores) else None
+        table.add_row(
+            str(i),
+            Text(name),
+            format_color(color),
+            "-" if share is None else format_ratio(share),
+            "-" if score is None else format_ratio(score["iou"]),
+            "-" if score is None else f"{score['pixels']:,}",
+        )
+    console().print(table)
+
+
+def _miou(scores: dict[str, Any] | None) -> str:
+    from segnet_res.cli.evaluate import format_ratio
+
+    return format_ratio(scores["miou"]) if scores else "not measured"
+
+
+def _pairs(content: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in content.items()) or "none"

@@ -1,0 +1,100 @@
+"""``segnet-res evaluate``: IoU of each class over a split."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from segnet_res.metrics import Scores
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the scores as JSON; - for stdout."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    backend: Annotated[str, typer.Option(help="What runs the model: auto or torch.")] = "auto",
+    tile: Annotated[
+        int, typer.Option(help="Larger pictures go through the model in tiles of this many pixels.")
+    ] = 1024,
+    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")] = 128,
+    flips: Annotated[
+        bool,
+        typer.Option("--flips", help="Average over mirror images: better, four times slower."),
+    ] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32, or bfloat16 or float16 for speed on CUDA.")
+    ] = "float32",
+) -> None:
+    """Compare predictions and masks of a split.
+
+    One confusion matrix over all pictures, pixels that are not labelled left out. A class that
+    occurs in neither masks nor predictions is n/a and outside the mean.
+
+    Example: segnet-res evaluate checkpoints/magnetic-tile.safetensors data/tiles --split val
+    """
+    from segnet_res.cli._console import progress
+    from segnet_res.data import SegmentationDataset
+    from segnet_res.evaluation import evaluate_each
+    from segnet_res.images import atomic_write
+    from segnet_res.inference import Segmenter
+
+    samples = SegmentationDataset(dataset, split)
+    segmenter = Segmenter.from_checkpoint(
+        checkpoint,
+        device,
+        backend,
+        tile=tile,
+        overlap=overlap,
+        flips=flips,
+        precision=precision,
+    )
+    with progress("evaluating", len(samples), unit="pictures") as bar:
+        for matrix in evaluate_each(segmenter, samples):
+            bar.advance(note=f"mIoU {format_ratio(matrix.scores().miou)}")
+    scores = matrix.scores()
+    text = json.dumps(scores.to_dict(), indent=2) + "\n"
+    if json_file == Path("-"):
+        typer.echo(text, nl=False)
+        return
+    if json_file is not None:
+        with atomic_write(json_file) as file:
+            file.write(text.encode())
+    print_scores(scores)
+
+
+def print_scores(scores: "Scores") -> None:
+    """Print the table of the classes and the means to stdout."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from segnet_res.cli._console import console, say
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("class", overflow="fold")
+    for heading in ("IoU", "Dice", "precision", "recall", "pixels"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for score in scores.classes:
+        ratios = (score.iou, score.dice, score.precision, score.recall)
+        table.add_row(Text(score.name), *map(format_ratio, ratios), f"{score.pixels:,}")
+    console().print(table)
+    say(
+        f"mIoU {format_ratio(scores.miou)}, pixel accuracy {format_ratio(scores.pixel_accuracy)}, "
+        f"mean accuracy {format_ratio(scores.mean_accuracy)} over {scores.images} pictures"
+    )
+
+
+def format_ratio(ratio: float | None) -> str:
+    """Return a ratio in percent, or n/a.
+
+    >>> format_ratio(0.8125), format_ratio(None)
+    ('81.25 %', 'n/a')
+    """
+    return "n/a" if ratio is None else f"{100 * ratio:.2f} %"
