@@ -17,6 +17,7 @@ from segnet_res.images import (
     atomic_write,
     find_images,
     image_size,
+    is_grey,
     labels_from_colors,
     read_image,
     read_mask,
@@ -626,3 +627,10 @@ def test_pictures_are_found_in_order_and_nothing_else(tmp_path):
     found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
     assert found == ["a.jpg", "b.PNG", "f.jpeg", "sub/c.webp"]
     assert find_images(tmp_path / "missing") == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "grey"), [("1", True), ("L", True), ("LA", True), ("I;16", True), ("RGB", False)]
+)
+def test_is_grey_tells_from_the_header(tmp_path, mode, grey):
+    assert is_grey(saved(tmp_path / "a.png", Image.new(mode, (3, 2)))) is grey
