@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from segnet_res.data.dataset import SPLITS
+from segnet_res.data.lookalike import Look, lookalikes
 from segnet_res.errors import DataError, UsageError
 from segnet_res.images import atomic_write
 
@@ -170,6 +171,34 @@ def group_by_pattern(stems: Collection[str], pattern: str) -> dict[str, str]:
         found = [part for part in match.groups() if part is not None] or [match.group()]
         groups[stem] = "/".join(found)
     return groups
+
+
+def join_groups(groups: Mapping[str, str], looks: Mapping[str, Look]) -> dict[str, str]:
+    """Join groups that hold pictures which look alike.
+
+    Args:
+        groups: The group of each stem.
+        looks: What is known of the pictures; those without an entry join nothing.
+
+    Returns:
+        The group of each stem; joined groups bear the name of the first in alphabetical order.
+    """
+    names = sorted(set(groups.values()))
+    place = {name: i for i, name in enumerate(names)}
+    stems = list(looks)
+    leader = list(range(len(names)))
+
+    def find(i: int) -> int:
+        while leader[i] != i:
+            leader[i] = leader[leader[i]]
+            i = leader[i]
+        return i
+
+    parts = [place[groups[stem]] for stem in stems]
+    for pair in lookalikes([looks[stem] for stem in stems], parts):
+        first, second = find(parts[pair.first]), find(parts[pair.second])
+        leader[max(first, second)] = min(first, second)
+    return {stem: names[find(place[group])] for stem, group in groups.items()}
 
 
 def write_splits(root: Path, splits: Mapping[str, Sequence[str]]) -> None:

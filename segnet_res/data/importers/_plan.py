@@ -34,6 +34,8 @@ class Plan:
         entries: The pictures.
         read_labels: Gives the labels (H, W) uint8 of an entry, None for "all background".
         groups: The group of each stem, for sources without splits of their own.
+        joins_lookalikes: Groups with pictures that look alike are one; only for sources where it
+            was measured that different parts never look that much alike.
         notes: What the user should know, one sentence each.
     """
 
@@ -41,4 +43,5 @@ class Plan:
     entries: tuple[Entry, ...]
     read_labels: Callable[[Entry], UInt8Array | None]
     groups: Mapping[str, str] = field(default_factory=dict)
+    joins_lookalikes: bool = False
     notes: tuple[str, ...] = ()

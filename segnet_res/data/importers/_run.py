@@ -17,12 +17,14 @@ from segnet_res.data.dataset import (
 from segnet_res.data.importers import camvid, folder, magnetic_tile
 from segnet_res.data.importers._plan import Entry, Plan
 from segnet_res.data.importers.folder import MaskOptions
+from segnet_res.data.lookalike import Look, look
 from segnet_res.data.shares import count_labels
 from segnet_res.data.splits import (
     DEFAULT_FRACTIONS,
     assign_splits,
     check_fractions,
     group_by_pattern,
+    join_groups,
     write_splits,
 )
 from segnet_res.data.storage import copy_file, new_folder
@@ -134,14 +136,18 @@ def import_steps(
     groups = dict(plan.groups)
     if group is not None:
         groups = group_by_pattern([entry.stem for entry in entries], group)
+    joins = plan.joins_lookalikes and group is None
     counts: dict[str, NDArray[np.int64]] = {}
+    looks: dict[str, Look] = {}
     with new_folder(target) as folder:
         yield Step(0, len(entries))
         for done, entry in enumerate(entries, start=1):
-            labels = _labels(entry, plan)
+            image, labels = _read(entry, plan)
             copy_file(entry.image, folder / "images" / f"{entry.stem}{entry.image.suffix}")
             write_mask(folder / "masks" / f"{entry.stem}.png", labels)
             counts[entry.stem] = count_labels(labels, len(plan.info.class_map))
+            if joins and split is None:
+                looks[entry.stem] = look(image)
             yield Step(done, len(entries))
         if split is not None:
             splits = {split: sorted(counts)}
@@ -151,9 +157,8 @@ def import_steps(
             }
         else:
             strata = {stem: np.flatnonzero(count).tolist() for stem, count in counts.items()}
-            splits = assign_splits(
-                {stem: groups[stem] for stem in counts}, fractions=shares, seed=seed, strata=strata
-            )
+            groups = join_groups({stem: groups[stem] for stem in counts}, looks)
+            splits = assign_splits(groups, fractions=shares, seed=seed, strata=strata)
         splits = {name: stems for name, stems in splits.items() if stems}
         write_splits(folder, splits)
         save_info(folder, plan.info)
@@ -204,19 +209,20 @@ def _chosen(plan: Plan, split: str | None) -> tuple[list[Entry], tuple[str, ...]
     return kept, (*plan.notes, *more)
 
 
-def _labels(entry: Entry, plan: Plan) -> UInt8Array:
-    """Return the labels (H, W) of a picture that can be read and has their size."""
-    size = read_image(entry.image, plan.info.channels).shape[:2]
+def _read(entry: Entry, plan: Plan) -> tuple[UInt8Array, UInt8Array]:
+    """Return the picture (H, W, channels) and its labels (H, W) of the same size."""
+    image = read_image(entry.image, plan.info.channels)
+    size = image.shape[:2]
     labels = plan.read_labels(entry)
     if labels is None:
-        return np.zeros(size, np.uint8)
+        return image, np.zeros(size, np.uint8)
     name = entry.mask.name if entry.mask else entry.image.name
     if labels.shape != size:
         raise DataError(size_mismatch(name, labels.shape, size))
     unknown = plan.info.class_map.unknown(labels)
     if unknown:
         raise DataError(unknown_labels(name, unknown, plan.info.class_map))
-    return labels
+    return image, labels
 
 
 def _left_out(entries: Sequence[Entry]) -> tuple[str, ...]:

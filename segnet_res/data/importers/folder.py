@@ -74,7 +74,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
         _read_binary if options.binary else partial(_read_labels, class_map),
         # Nothing tells which pictures show one part, so each is a group of its own.
         {entry.stem: entry.stem for entry in entries},
-        notes,
+        notes=notes,
     )
 
 

@@ -46,7 +46,7 @@ def plan(source: Path) -> Plan:
             raise DataError(f"{folder.name}: no such defect in this data set; known are {known}")
         entries += _pairs(folder, source)
     groups = tile_groups([entry.stem for entry in entries])
-    return Plan(INFO, tuple(entries), _read_labels, groups)
+    return Plan(INFO, tuple(entries), _read_labels, groups, joins_lookalikes=True)
 
 
 def _pairs(folder: Path, source: Path) -> list[Entry]:
