@@ -1,14 +1,16 @@
 """The balance factor against rare classes, and the losses that training offers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from segnet_res.errors import UsageError
+from segnet_res.recipe import LOSSES, TrainConfig
 
-LOSSES = ("relaxed", "balanced", "cross-entropy", "dice", "focal", "lovasz")
+# Maps logits, labels and the progress of the training (0 to 1) to a number.
+Loss = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def balance_factors(shares: Sequence[float]) -> Tensor:
@@ -115,3 +117,56 @@ def _balance(
         )
     # Mean 1 keeps the size of the loss, and so the learning rate, where plain cross-entropy has it.
     return (beta / beta.mean()).to(logits)
+
+
+def build_loss(config: TrainConfig, shares: Sequence[float], ignore_index: int) -> Loss:
+    """Return the loss that a training asks for.
+
+    Args:
+        config: ``loss``, ``beta`` and ``relax`` count.
+        shares: Share of the labelled training pixels of each class, in sum 1.
+        ignore_index: Label of pixels that count nowhere.
+
+    Raises:
+        UsageError: when the loss is unknown.
+    """
+    if config.loss == "cross-entropy":
+        return lambda logits, labels, _: _cross_entropy(logits, labels, None, ignore_index)
+    if config.loss == "relaxed":
+
+        def relaxed(logits: Tensor, labels: Tensor, progress: float) -> Tensor:
+            weights = relaxed_factors(shares, config.relax * (1 - progress)).to(logits)
+            return _cross_entropy(logits, labels, weights, ignore_index)
+
+        return relaxed
+    if config.loss == "balanced":
+        beta = {"shares": balance_factors(shares), "batch": None}
+        chosen = beta[config.beta] if config.beta in beta else float(config.beta)
+        return lambda logits, labels, _: balanced_cross_entropy(
+            logits, labels, beta=chosen, ignore_index=ignore_index
+        )
+    return _from_smp(config.loss, ignore_index)
+
+
+def _cross_entropy(
+    logits: Tensor, labels: Tensor, weights: Tensor | None, ignore_index: int
+) -> Tensor:
+    """Mean over the labelled pixels, each counted by its weight; 0 when there are none."""
+    summed = F.cross_entropy(
+        logits, labels, weight=weights, ignore_index=ignore_index, reduction="sum"
+    )
+    labelled = labels[labels != ignore_index]
+    total = labelled.numel() if weights is None else weights[labelled].sum()
+    return summed / max(total, 1) if isinstance(total, int) else summed / total.clamp(min=1e-6)
+
+
+def _from_smp(name: str, ignore_index: int) -> Loss:
+    """Return a loss of segmentation-models-pytorch."""
+    # Imported here: smp takes a second that the other losses need not wait for.
+    from segmentation_models_pytorch import losses
+
+    classes = {"dice": losses.DiceLoss, "focal": losses.FocalLoss, "lovasz": losses.LovaszLoss}
+    if name not in classes:
+        raise UsageError(f"loss {name!r} is unknown; choose one of {', '.join(LOSSES)}")
+    loss = classes[name]("multiclass", ignore_index=ignore_index)
+    return lambda logits, labels, _: loss(logits, labels)

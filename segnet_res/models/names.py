@@ -28,8 +28,6 @@ SIZES = {
 
 ARCHITECTURES = tuple(f"{family}-{size}" for family in ("ressegnet", "segnet") for size in SIZES)
 
-DEFAULT_ARCHITECTURE = "ressegnet-small"
-
 SMP_PREFIX = "smp:"
 
 

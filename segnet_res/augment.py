@@ -1,0 +1,140 @@
+"""Joint changes of picture and mask for training: crops, then what albumentations offers."""
+
+import os
+
+# albumentations asks PyPI for a newer version on import unless told not to.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A
+import cv2
+import numpy as np
+
+from segnet_res.errors import UsageError
+from segnet_res.images import UInt8Array
+
+
+def build_augmentation(name: str) -> A.Compose:
+    """Return the changes that keep a picture's classes what they are.
+
+    Args:
+        name: ``inspection``: a part has no up or down, may lie a little askew or bent, and light,
+            focus and noise vary. ``scene``: as before, but what is up stays up. ``none``: nothing.
+
+    Returns:
+        A callable on ``image=`` (H, W, C) uint8 and ``mask=`` (H, W) uint8; the size stays.
+
+    Raises:
+        UsageError: when the name is none of these.
+    """
+    light = [
+        A.OneOf(
+            [
+                A.RandomBrightnessContrast(brightness_limit=0.25, contrast_limit=0.25),
+                A.RandomGamma(gamma_limit=(70, 140)),
+            ],
+            p=0.6,
+        ),
+        A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.MotionBlur(blur_limit=(3, 5))], p=0.15),
+        A.GaussNoise(std_range=(0.01, 0.04), p=0.25),
+    ]
+    # Mirrored borders: black corners would be a texture that no part has.
+    border = {"border_mode": cv2.BORDER_REFLECT_101}
+    if name == "inspection":
+        shape = [
+            A.D4(p=1.0),
+            A.OneOf(
+                [
+                    A.Affine(rotate=(-15, 15), shear=(-5, 5), p=1.0, **border),
+                    A.ElasticTransform(alpha=30, sigma=6, p=0.5, **border),
+                ],
+                p=0.35,
+            ),
+        ]
+    elif name == "scene":
+        shape = [A.HorizontalFlip(p=0.5), A.Affine(rotate=(-4, 4), p=0.2, **border)]
+    elif name == "none":
+        return A.Compose([])
+    else:
+        raise UsageError(f"augmentation {name!r} is unknown; choose inspection, scene or none")
+    return A.Compose([*shape, *light])
+
+
+def random_crop(
+    image: UInt8Array,
+    labels: UInt8Array,
+    *,
+    size: int,
+    scale: float,
+    focus: int | None,
+    ignore_index: int,
+    rng: np.random.Generator,
+) -> tuple[UInt8Array, UInt8Array]:
+    """Cut a square out of a picture and its mask at a random scale.
+
+    Args:
+        image: (H, W, C) uint8.
+        labels: (H, W) uint8.
+        size: Height and width of the crop in pixels.
+        scale: The picture is enlarged by a factor between 1/scale and scale, evenly drawn on a
+            logarithmic scale.
+        focus: A label; the crop holds one of its pixels, where there is one. None: anywhere.
+        ignore_index: Label of pixels that count nowhere.
+        rng: Where chance comes from.
+
+    Returns:
+        (size, size, C) uint8 and (size, size) uint8. Beyond the picture's border the picture is
+        mirrored and the labels are ``ignore_index``.
+    """
+    factor = scale ** rng.uniform(-1, 1)
+    window = max(1, round(size / factor))
+    height, width = labels.shape
+    spots = np.flatnonzero(labels == focus) if focus is not None else np.empty(0, np.int64)
+    if len(spots):
+        y, x = divmod(int(spots[rng.integers(len(spots))]), width)
+        # The pixel may lie anywhere in the crop: always in the middle would be learnt.
+        top, left = y - int(rng.integers(window)), x - int(rng.integers(window))
+        top, left = _inside(top, height, window), _inside(left, width, window)
+    else:
+        top = _anywhere(height, window, rng)
+        left = _anywhere(width, window, rng)
+    picture, mask = _window(image, labels, top, left, window, ignore_index)
+    if window == size:
+        return picture, mask
+    shrinks = window > size
+    resized = cv2.resize(
+        picture, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    mask = np.asarray(
+        cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8
+    )
+    # OpenCV drops the last axis of a grey picture.
+    return np.asarray(resized, np.uint8).reshape(size, size, image.shape[2]), mask
+
+
+def _inside(start: int, length: int, window: int) -> int:
+    """Move a window into the picture as far as it fits."""
+    low, high = sorted((0, length - window))
+    return min(max(start, low), high)
+
+
+def _anywhere(length: int, window: int, rng: np.random.Generator) -> int:
+    low, high = sorted((0, length - window))
+    return int(rng.integers(low, high + 1))
+
+
+def _window(
+    image: UInt8Array, labels: UInt8Array, top: int, left: int, window: int, ignore_index: int
+) -> tuple[UInt8Array, UInt8Array]:
+    """Cut a window that may reach beyond the picture."""
+    height, width = labels.shape
+    above, before = max(0, -top), max(0, -left)
+    below, after = max(0, top + window - height), max(0, left + window - width)
+    y, x = max(0, top), max(0, left)
+    image = image[y : top + window, x : left + window]
+    labels = labels[y : top + window, x : left + window]
+    if above or before or below or after:
+        margins = ((above, below), (before, after))
+        image = np.pad(image, (*margins, (0, 0)), mode="symmetric")
+        # Padding gets ignore_index: class 0 would teach that borders are sound.
+        labels = np.pad(labels, margins, constant_values=ignore_index)
+    return np.ascontiguousarray(image), np.ascontiguousarray(labels)

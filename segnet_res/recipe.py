@@ -1,0 +1,138 @@
+"""The options of a training; imports no torch, so that help texts can show the defaults."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, get_args, get_type_hints
+
+from segnet_res.errors import UsageError
+
+LOSSES = ("relaxed", "balanced", "cross-entropy", "dice", "focal", "lovasz")
+SCHEDULES = ("poly", "cosine")
+AUGMENTATIONS = ("inspection", "scene", "none")
+
+DEFAULT_ARCHITECTURE = "ressegnet-small"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a training computes, apart from the data.
+
+    Attributes:
+        arch: Name of the architecture; None: the parent's, or `DEFAULT_ARCHITECTURE`.
+        shortcut: See `ResSegNet`.
+        skip: See `ResSegNet`.
+        path: See `ResSegNet`.
+        pretrained: ``hub`` or a file with torchvision's VGG16-BN weights; None: from scratch.
+        epochs: Number of epochs.
+        steps: Optimiser steps of an epoch; 0: as many as show one crop of each picture, but at
+            least `MIN_STEPS`.
+        batch: Crops in a step and process.
+        crop: Height and width of the crops in pixels, a multiple of 32.
+        scale: The crops are drawn from pictures enlarged by 1/scale to scale.
+        rare: Share of the crops that are drawn around a pixel of a class picked evenly among all;
+            the others anywhere.
+        augment: ``inspection`` (light, blur, noise, flips, quarter turns, rotation, elastic),
+            ``scene`` (no upside-down) or ``none``.
+        loss: One of `LOSSES`.
+        beta: ``shares`` (of the training split), ``batch`` (of each batch), or for two classes a
+            number from 0 to 1; for the balanced loss.
+        relax: Strength of the relaxed loss at the start; it falls to 0 linearly.
+        lr: Learning rate after the warm-up.
+        weight_decay: Of AdamW, on convolution kernels.
+        warmup: Share of all steps in which the learning rate rises from 0.
+        schedule: ``poly`` (power 0.9) or ``cosine``; both end at 0.
+        clip: Largest norm of the gradient.
+        ema: Decay a step of the moving average of the weights; 0: no average.
+        seed: Seed of everything that is drawn.
+        workers: Processes that read pictures; -1: one for each core but one, at most 8.
+        amp: Compute in bfloat16 where the device does that fast.
+        compile: Compile the model with `torch.compile`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: when a value is out of its range; all such values are named at once.
+    """
+
+    arch: str | None = None
+    shortcut: bool = True
+    skip: bool = True
+    path: bool = True
+    pretrained: str | None = None
+    epochs: int = 50
+    steps: int = 0
+    batch: int = 8
+    crop: int = 192
+    scale: float = 1.5
+    rare: float = 0.5
+    augment: str = "inspection"
+    loss: str = "relaxed"
+    beta: str = "shares"
+    relax: float = 0.5
+    lr: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.05
+    schedule: str = "poly"
+    clip: float = 5.0
+    ema: float = 0.998
+    seed: int = 0
+    workers: int = -1
+    amp: bool = True
+    compile: bool = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is {getattr(self, name)!r}, {rule}"
+            for name, good, rule in self._rules()
+            if not good
+        ]
+        if problems:
+            raise UsageError(f"the options of the training do not fit: {'; '.join(problems)}")
+
+    def _rules(self) -> list[tuple[str, bool, str]]:
+        return [
+            ("epochs", self.epochs >= 1, "give at least 1"),
+            ("steps", self.steps >= 0, "give 0 (by the number of pictures) or more"),
+            ("batch", self.batch >= 1, "give at least 1"),
+            ("crop", self.crop >= 32 and self.crop % 32 == 0, "give a multiple of 32"),
+            ("scale", 1 <= self.scale <= 8, "give 1 (no scaling) to 8"),
+            ("rare", 0 <= self.rare <= 1, "give 0 to 1"),
+            ("augment", self.augment in AUGMENTATIONS, f"choose {', '.join(AUGMENTATIONS)}"),
+            ("loss", self.loss in LOSSES, f"choose {', '.join(LOSSES)}"),
+            ("beta", _is_beta(self.beta), "give shares, batch, or a number from 0 to 1"),
+            ("relax", 0 <= self.relax <= 1, "give 0 to 1"),
+            ("lr", self.lr > 0, "give more than 0"),
+            ("weight_decay", self.weight_decay >= 0, "give 0 or more"),
+            ("warmup", 0 <= self.warmup < 1, "give a share from 0 to below 1"),
+            ("schedule", self.schedule in SCHEDULES, f"choose {', '.join(SCHEDULES)}"),
+            ("clip", self.clip > 0, "give more than 0"),
+            ("ema", 0 <= self.ema < 1, "give 0 (no average) to below 1"),
+            ("workers", self.workers >= -1, "give -1 (automatic) or more"),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "TrainConfig":
+        """Read what `to_dict` wrote; unknown keys are left out.
+
+        Raises:
+            UsageError: when a value has another type than its option, or is out of its range.
+        """
+        known = {key: value for key, value in content.items() if key in cls.__dataclass_fields__}
+        hints = get_type_hints(cls)
+        for key, value in known.items():
+            allowed = get_args(hints[key]) or (hints[key],)
+            if not isinstance(value, (*allowed, int) if float in allowed else allowed):
+                raise UsageError(f"the option {key} is {value!r}; give {hints[key]}")
+        return cls(**known)
+
+
+def _is_beta(text: str) -> bool:
+    if text in ("shares", "batch"):
+        return True
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False

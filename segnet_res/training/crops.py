@@ -1,0 +1,130 @@
+"""The endless stream of training crops: every crop follows from the seed and its number alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from segnet_res.augment import build_augmentation, random_crop
+from segnet_res.data import SegmentationDataset
+from segnet_res.recipe import TrainConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees.
+
+    Attributes:
+        images: (N, channels, crop, crop) uint8.
+        labels: (N, crop, crop) int64, class labels or ``ignore_index``.
+        stems: The pictures that the crops come from.
+    """
+
+    images: Tensor
+    labels: Tensor
+    stems: tuple[str, ...]
+
+    def pin_memory(self) -> "Batch":
+        """Move to pinned memory; DataLoader calls this."""
+        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.stems)
+
+
+class Crops(Dataset[tuple[Tensor, Tensor, str]]):
+    """Crops by number.
+
+    Crop ``i`` depends on the seed and on ``i`` alone, not on the crops before it or on the worker
+    that cuts it: a resumed training sees what an uninterrupted one would have seen.
+
+    Args:
+        dataset: The training split.
+        pixels: (pictures, classes) int64, labelled pixels of each class in each picture.
+        config: crop, scale, rare, augment and seed count.
+    """
+
+    def __init__(
+        self, dataset: SegmentationDataset, pixels: NDArray[np.int64], config: TrainConfig
+    ) -> None:
+        self.dataset = dataset
+        self.config = config
+        self._augment = build_augmentation(config.augment)
+        # For each class that occurs, the pictures that hold it.
+        self._holders = {
+            label: np.flatnonzero(pixels[:, label])
+            for label in range(pixels.shape[1])
+            if pixels[:, label].any()
+        }
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, str]:
+        config = self.config
+        rng = np.random.default_rng([config.seed, number])
+        focus, index = self._draw(rng)
+        sample = self.dataset[index]
+        image, labels = random_crop(
+            sample.image,
+            sample.labels,
+            size=config.crop,
+            scale=config.scale,
+            focus=focus,
+            ignore_index=self.dataset.class_map.ignore_index,
+            rng=rng,
+        )
+        self._augment.set_random_seed(int(rng.integers(2**31)))
+        changed = self._augment(image=image, mask=labels)
+        image = np.ascontiguousarray(changed["image"].transpose(2, 0, 1))
+        labels = changed["mask"].astype(np.int64)
+        return torch.from_numpy(image), torch.from_numpy(labels), sample.stem
+
+    def _draw(self, rng: np.random.Generator) -> tuple[int | None, int]:
+        """Return the label to look at, if any, and the index of the picture."""
+        if self._holders and rng.random() < self.config.rare:
+            focus = int(rng.choice(list(self._holders)))
+            return focus, int(rng.choice(self._holders[focus]))
+        return None, int(rng.integers(len(self.dataset)))
+
+
+class EpochSampler(Sampler[int]):
+    """Numbers of the crops of one epoch and process; `epoch` is set before each epoch."""
+
+    def __init__(self, steps: int, batch: int, rank: int, world: int) -> None:
+        self.steps, self.batch, self.rank, self.world = steps, batch, rank, world
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.steps * self.batch
+
+    def __iter__(self) -> Iterator[int]:
+        for step in range(self.epoch * self.steps, (self.epoch + 1) * self.steps):
+            first = (step * self.world + self.rank) * self.batch
+            yield from range(first, first + self.batch)
+
+
+def collate(crops: Sequence[tuple[Tensor, Tensor, str]]) -> Batch:
+    """Stack crops into a batch."""
+    images, labels, stems = zip(*crops, strict=True)
+    return Batch(torch.stack(images), torch.stack(labels), stems)
+
+
+def build_loader(
+    crops: Crops, sampler: EpochSampler, *, workers: int, pin: bool
+) -> "DataLoader[Batch]":
+    """Return the loader of one process; its workers live as long as it does."""
+    return DataLoader(
+        crops,  # type: ignore[arg-type]  # collate turns the crops into batches
+        batch_size=sampler.batch,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin,
+        persistent_workers=workers > 0,
+        worker_init_fn=_start_worker,
+    )
+
+
+def _start_worker(_: int) -> None:
+    # The workers share the cores; OpenCV's own threads would only get in each other's way.
+    cv2.setNumThreads(0)

@@ -1,0 +1,358 @@
+"""The training loop: yields what happens, and writes the run's folder after every epoch."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
+
+from segnet_res.checkpoint import Checkpoint, Metadata
+from segnet_res.data import SegmentationDataset, fingerprint
+from segnet_res.errors import DeviceError, TrainingError
+from segnet_res.evaluation import check_fit, evaluate_each
+from segnet_res.inference import Segmenter
+from segnet_res.losses import build_loss
+from segnet_res.metrics import Scores
+from segnet_res.recipe import TrainConfig
+from segnet_res.training.crops import Batch, Crops, EpochSampler, build_loader
+from segnet_res.training.curves import draw_curves
+from segnet_res.training.distributed import Processes, processes
+from segnet_res.training.optim import (
+    build_average,
+    build_optimizer,
+    fast_in_bfloat16,
+    learning_rate,
+    update_average,
+)
+from segnet_res.training.run_folder import RunFolder
+from segnet_res.training.setup import Start, describe, prepare, steps_per_epoch, worker_count
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step is done.
+
+    Attributes:
+        epoch: From 1.
+        step: Within the epoch, from 1.
+        steps: Steps of an epoch.
+        loss: Of this step, in this process.
+        images: Crops of the step, over all processes.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One picture of the validation split is done: ``done`` of ``total``."""
+
+    epoch: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch is done and on the disk.
+
+    Attributes:
+        number: From 1.
+        epochs: How many there will be.
+        loss: Mean over the steps.
+        scores: On the validation split, by the same `evaluate` as the command's.
+        best: Whether its mIoU is the best so far.
+        images_per_second: Training crops, without the validation.
+        seconds: With the validation.
+    """
+
+    number: int
+    epochs: int
+    loss: float
+    scores: Scores
+    best: bool
+    images_per_second: float
+    seconds: float
+
+
+Event = Step | Validation | Epoch
+
+
+def train(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    licence: str | None = None,
+) -> Iterator[Epoch]:
+    """Train on the split ``train`` of a dataset folder and validate on ``val``.
+
+    The best and the last checkpoint, `metrics.csv` and the curves are in ``out`` when an epoch is
+    yielded. Stopping in the middle loses the running epoch and nothing else.
+
+    Args:
+        config: The options.
+        data: A dataset folder.
+        out: The run's folder (see `RunFolder`).
+        resume: Go on with the run in ``out``; ends with the weights of an uninterrupted run.
+        start: A checkpoint whose weights are the start, for the same classes.
+        licence: Note on what the data allow, for the checkpoint.
+
+    Yields:
+        One `Epoch` after another; under torchrun only in the process of rank 0.
+
+    Raises:
+        DataError: when the data cannot be used.
+        CheckpointError: when ``start`` does not fit.
+        DeviceError: when a device is missing, or memory runs out.
+        TrainingError: when a loss is not finite, or ``out`` does not fit.
+        StorageError: when ``out`` cannot be written.
+        UsageError: when an option makes no sense.
+    """
+    for event in train_events(config, data, out, resume=resume, start=start, licence=licence):
+        if isinstance(event, Epoch):
+            yield event
+
+
+def train_events(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    licence: str | None = None,
+) -> Iterator[Event]:
+    """Like `train`, but yields every step and every validated picture too."""
+    run = RunFolder(out)
+    with processes(config.device) as group:
+        training = SegmentationDataset(data, "train")
+        validation = SegmentationDataset(data, "val")
+        state = run.load_state() if resume else None
+        if resume:
+            run.check_config(config)
+        begin = prepare(config, training, start)
+        check_fit(_segmenter(begin.model, validation, group.device), validation)
+        digest = fingerprint(training)
+        if state is not None and state["fingerprint"] != digest:
+            raise TrainingError(
+                f"{data}: the training split has changed since the run was started; "
+                f"start a new run with --start {run.last}"
+            )
+        if group.leads and not resume:
+            run.begin(config)
+        trainer = _Trainer(config, training, validation, begin, group, run)
+        trainer.about = {"licence": licence, "digest": digest}
+        if state is not None:
+            trainer.restore(state)
+        try:
+            yield from trainer.epochs()
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise DeviceError(
+                f"memory of {group.device} ran out with batches of {config.batch} crops of "
+                f"{config.crop}x{config.crop}; lower --batch or --crop"
+            ) from error
+
+
+class _Trainer:
+    """What changes while a training runs."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        training: SegmentationDataset,
+        validation: SegmentationDataset,
+        begin: Start,
+        group: Processes,
+        run: RunFolder,
+    ) -> None:
+        self.config, self.begin, self.group, self.run = config, begin, group, run
+        self.training, self.validation = training, validation
+        self.about: dict[str, Any] = {}
+        self.steps = steps_per_epoch(config, len(training), group.world)
+        self.model = begin.model.to(group.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = build_average(self.model, config.ema)
+        self.optimizer = build_optimizer(self.model, config)
+        self.loss = build_loss(config, begin.statistics.shares, training.class_map.ignore_index)
+        self.amp = config.amp and fast_in_bfloat16(group.device)
+        self.forward: nn.Module = self.model
+        if group.world > 1:
+            devices = [group.device] if group.device.type == "cuda" else None
+            self.forward = DistributedDataParallel(self.forward, device_ids=devices)
+        if config.compile:
+            self.forward = torch.compile(self.forward)  # type: ignore[assignment]
+        self.sampler = EpochSampler(self.steps, config.batch, group.rank, group.world)
+        self.loader = build_loader(
+            Crops(training, begin.statistics.pixels, config),
+            self.sampler,
+            workers=worker_count(config),
+            pin=group.device.type == "cuda",
+        )
+        self.done = 0
+        self.history: list[dict[str, Any]] = []
+        self.best = -1.0
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to the end of an epoch."""
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.done, self.best, self.history = state["done"], state["best"], state["history"]
+
+    def epochs(self) -> Iterator[Event]:
+        """Run the epochs that are left."""
+        with closing(self._writer()) as writer:
+            for epoch in range(self.done, self.config.epochs):
+                began = time.perf_counter()
+                loss = yield from self._steps(epoch)
+                rate = self.steps * self._images / (time.perf_counter() - began)
+                if self.group.leads:
+                    scores = yield from self._validate(epoch)
+                    seconds = time.perf_counter() - began
+                    yield self._record(epoch, loss, scores, rate, seconds, writer)
+                self.group.wait()
+
+    @property
+    def _images(self) -> int:
+        return self.config.batch * self.group.world
+
+    def _writer(self) -> "SummaryWriter | _Silent":
+        if not self.group.leads or self.done >= self.config.epochs:
+            return _Silent()
+        # What an interrupted run had written beyond its last whole epoch is taken back.
+        return SummaryWriter(str(self.run.path), purge_step=self.done + 1)
+
+    def _steps(self, epoch: int) -> Generator[Event, None, float]:
+        # What a model draws (dropout) follows from seed and epoch, so that resuming repeats it.
+        torch.manual_seed(self.config.seed + epoch)
+        self.sampler.epoch = epoch
+        self.model.train()
+        total = 0.0
+        for step, batch in enumerate(self.loader):
+            loss = self._step(epoch * self.steps + step, batch)
+            total += loss
+            yield Step(epoch + 1, step + 1, self.steps, loss, self._images)
+        return self.group.mean(total / self.steps)
+
+    def _step(self, number: int, batch: Batch) -> float:
+        config, every = self.config, self.config.epochs * self.steps
+        for settings in self.optimizer.param_groups:
+            settings["lr"] = learning_rate(config, number, every)
+        images = batch.images.to(
+            self.group.device, non_blocking=True, memory_format=torch.channels_last
+        )
+        labels = batch.labels.to(self.group.device, non_blocking=True)
+        with torch.autocast(self.group.device.type, torch.bfloat16, enabled=self.amp):
+            logits: Tensor = self.forward(images)
+        loss = self.loss(logits, labels, number / every)
+        value = loss.item()
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {value} in step {number + 1} on {', '.join(batch.stems)}; "
+                "look at these pictures and masks, or lower --lr"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimizer.step()
+        update_average(self.average, self.model, config.ema, number)
+        return value
+
+    def _validate(self, epoch: int) -> Generator[Event, None, Scores]:
+        segmenter = _segmenter(self.average.module, self.validation, self.group.device)
+        total = len(self.validation)
+        for matrix in evaluate_each(segmenter, self.validation):
+            yield Validation(epoch + 1, matrix.images, total)
+        return matrix.scores()
+
+    def _record(
+        self,
+        epoch: int,
+        loss: float,
+        scores: Scores,
+        rate: float,
+        seconds: float,
+        writer: "SummaryWriter | _Silent",
+    ) -> Epoch:
+        """Write everything of an epoch; the state last, so that it never runs ahead."""
+        row: dict[str, Any] = {
+            "epoch": epoch + 1,
+            "loss": loss,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "miou": scores.miou,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "images_per_second": rate,
+            "seconds": seconds,
+        }
+        row |= {f"iou_{score.name}": score.iou for score in scores.classes}
+        self.history.append(row)
+        self.done = epoch + 1
+        better = (scores.miou or 0.0) > self.best
+        self.best = max(self.best, scores.miou or 0.0)
+        checkpoint = self._checkpoint(scores)
+        if better:
+            checkpoint.save(self.run.best)
+        checkpoint.save(self.run.last)
+        self.run.write_metrics(self.history)
+        draw_curves(self.history, self.run.curves)
+        for key, value in row.items():
+            if key != "epoch" and value is not None:
+                writer.add_scalar(key.replace("iou_", "iou/"), value, epoch + 1)
+        writer.flush()
+        self.run.save_state(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "fingerprint": self.about["digest"],
+                "done": self.done,
+                "best": self.best,
+                "history": self.history,
+            }
+        )
+        return Epoch(epoch + 1, self.config.epochs, loss, scores, better, rate, seconds)
+
+    def _checkpoint(self, scores: Scores) -> Checkpoint:
+        model = self.average.module
+        tensors = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+        metadata: Metadata = replace(
+            describe(self.begin, self.config, self.training, self.group.device),
+            scores=scores.to_dict(),
+            licence=self.about["licence"],
+        )
+        metadata.recipe["epoch"] = self.done
+        metadata.data["fingerprint"] = self.about["digest"]
+        return Checkpoint(metadata, tensors)
+
+
+class _Silent:
+    """Stands in for TensorBoard's writer in the processes that do not write."""
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _segmenter(model: nn.Module, dataset: SegmentationDataset, device: torch.device) -> Segmenter:
+    return Segmenter(model, dataset.class_map, channels=dataset.channels, device=device)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)

@@ -1,0 +1,152 @@
+"""What a training starts from: the model, fresh or a checkpoint's, and the data's statistics."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segnet_res.checkpoint import Checkpoint, Metadata, short_hash
+from segnet_res.data import SegmentationDataset
+from segnet_res.errors import CheckpointError, DataError, UsageError
+from segnet_res.models import SegmentationModel, build_model, describe_device, load_vgg16_bn
+from segnet_res.models.names import SMP_PREFIX
+from segnet_res.recipe import DEFAULT_ARCHITECTURE, TrainConfig
+from segnet_res.training.statistics import Statistics, measure
+from segnet_res.version import __version__
+
+# Fewer steps an epoch than this would spend more time on validation than on training.
+MIN_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes:
+        model: On the CPU.
+        architecture: Its name.
+        arguments: Further arguments of `build_model`.
+        statistics: Of the training split.
+        parent: Name and short hash of the checkpoint, if there is one.
+    """
+
+    model: SegmentationModel
+    architecture: str
+    arguments: dict[str, Any]
+    statistics: Statistics
+    parent: str | None
+
+
+def prepare(config: TrainConfig, dataset: SegmentationDataset, start: Path | None) -> Start:
+    """Build the model that a training starts from.
+
+    Raises:
+        DataError: when the training split is empty or cannot be read.
+        CheckpointError: when the checkpoint or the pretrained weights do not fit.
+        UsageError: when options exclude each other.
+    """
+    if not len(dataset):
+        raise DataError(
+            f"{dataset.info.name}: the split 'train' is empty; fill it with `segnet-res data split`"
+        )
+    statistics = measure(dataset)
+    torch.manual_seed(config.seed)
+    if start is not None:
+        return _from_checkpoint(config, dataset, start, statistics)
+    architecture = config.arch or DEFAULT_ARCHITECTURE
+    arguments = _switches(config, architecture)
+    model = build_model(
+        architecture,
+        num_classes=len(dataset.class_map),
+        channels=dataset.channels,
+        mean=statistics.mean,
+        std=statistics.std,
+        **arguments,
+    )
+    if config.pretrained is not None:
+        load_vgg16_bn(model, config.pretrained)
+    return Start(model, architecture, arguments, statistics, None)
+
+
+def _switches(config: TrainConfig, architecture: str) -> dict[str, bool]:
+    """Return the residual connections that are switched off; the others are on anyway."""
+    switches = {"shortcut": config.shortcut, "skip": config.skip, "path": config.path}
+    off = {name: False for name, on in switches.items() if not on}
+    if off and (architecture.startswith(SMP_PREFIX) or architecture.startswith("segnet-")):
+        raise UsageError(
+            f"{architecture} has no residual connections to switch off "
+            f"({', '.join(f'--no-{name}' for name in off)}); choose a ressegnet"
+        )
+    return off
+
+
+def _from_checkpoint(
+    config: TrainConfig, dataset: SegmentationDataset, start: Path, statistics: Statistics
+) -> Start:
+    if config.pretrained is not None:
+        raise UsageError("--start and --pretrained exclude each other; choose one")
+    checkpoint = Checkpoint.load(start)
+    meta = checkpoint.metadata
+    if config.arch not in (None, meta.architecture):
+        raise UsageError(
+            f"--arch is {config.arch}, {start.name} is {meta.architecture}; leave --arch out"
+        )
+    if meta.class_map.names != dataset.class_map.names:
+        raise CheckpointError(
+            f"{start.name}: knows the classes {', '.join(meta.class_map.names)}, the dataset has "
+            f"{', '.join(dataset.class_map.names)}; start from a checkpoint of the same classes"
+        )
+    if meta.channels != dataset.channels:
+        raise CheckpointError(
+            f"{start.name}: takes {meta.channels} channels, the dataset has {dataset.channels}; "
+            "change `channels` in dataset.yaml, or start from another checkpoint"
+        )
+    parent = f"{start.stem} {short_hash(start)}"
+    return Start(checkpoint.build_model(), meta.architecture, meta.arguments, statistics, parent)
+
+
+def describe(
+    begin: Start, config: TrainConfig, dataset: SegmentationDataset, device: torch.device
+) -> Metadata:
+    """Return what the checkpoints of a training say about themselves, all but the scores."""
+    mean, std = begin.model.mean.flatten().tolist(), begin.model.std.flatten().tolist()
+    return Metadata(
+        architecture=begin.architecture,
+        arguments=begin.arguments,
+        class_map=dataset.class_map,
+        channels=dataset.channels,
+        mean=tuple(mean),
+        std=tuple(std),
+        class_shares=begin.statistics.shares,
+        recipe=config.to_dict()
+        | {
+            "version": __version__,
+            "torch": torch.__version__,
+            "trained_on": describe_device(device),
+        },
+        data={"name": dataset.info.name, "images": len(dataset)},
+        parent=begin.parent,
+    )
+
+
+def steps_per_epoch(config: TrainConfig, images: int, world: int) -> int:
+    """Return the optimiser steps of an epoch.
+
+    >>> steps_per_epoch(TrainConfig(batch=4), images=1000, world=2)
+    125
+    """
+    each = -(-images // (config.batch * world))
+    return config.steps or max(each, MIN_STEPS)
+
+
+def worker_count(config: TrainConfig) -> int:
+    """Return the number of reading processes: one for each core but one, at most eight."""
+    if config.workers >= 0:
+        return config.workers
+    return max(1, min(8, len(os.sched_getaffinity(0)) - 1 if _has_affinity() else 4))
+
+
+def _has_affinity() -> bool:
+    return hasattr(os, "sched_getaffinity")
