@@ -1,12 +1,12 @@
 """``segnet-res data``: import, check and split data sets, draw synthetic parts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
-from segnet_res.cli._console import console, note, progress
+from segnet_res.cli._console import EXIT_SOME_FAILED, console, note, progress, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from segnet_res.data.dataset import DatasetInfo
     from segnet_res.images import Channels
+
+_Report = TypeVar("_Report")
 
 data_app = typer.Typer(
     help="Make data sets: import, check and split them, draw synthetic parts.",
@@ -60,7 +62,7 @@ def import_(
 
       segnet-res data import folder export data/caps --names sound,dent --group "cap\d+"
     """
-    from segnet_res.data.importers import ImportReport, MaskOptions, import_steps
+    from segnet_res.data.importers import MaskOptions, import_steps
     from segnet_res.data.splits import parse_fractions
 
     steps = import_steps(
@@ -79,16 +81,88 @@ def import_(
         ),
     )
     with progress("importing", next(steps).total) as bar:
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                report: ImportReport = stop.value
-                break
-            bar.advance()
+        report = _drain(steps, bar.advance)
     for text in report.notes:
         note(f"note: {text}")
     _print_shares(report.info, report.images, report.pixels)
+
+
+@data_app.command()
+def check(
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
+) -> None:
+    """Name everything that is wrong with a data set; exit code 1 when something is.
+
+    Orphans, split entries without a picture, masks of another size, unknown labels, unreadable
+    files, and pictures of one part in different splits. Also prints the share of each class.
+    """
+    from segnet_res.data.check import check_steps
+
+    steps = check_steps(dataset)
+    with progress("checking", next(steps)[1]) as bar:
+        report = _drain(steps, bar.advance)
+    for problem in report.problems:
+        say(f"{'problem' if problem.serious else 'note'}: {problem.message}")
+    _print_shares(report.info, report.images, report.pixels)
+    count = sum(problem.serious for problem in report.problems)
+    if count:
+        say(f"{count} problem{'s' if count > 1 else ''}")
+        raise typer.Exit(EXIT_SOME_FAILED)
+    say("no problems")
+
+
+@data_app.command()
+def split(
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    fractions: Annotated[str, typer.Option(metavar="SHARES", help=_FRACTIONS_HELP)] = "0.75,0.25",
+    seed: Annotated[int, typer.Option(help="Chooses which parts go into which split.")] = 0,
+    group: Annotated[str | None, typer.Option(metavar="REGEX", help=_GROUP_HELP)] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Divide anew; keeps the old lists in splits/old-1/.")
+    ] = False,
+) -> None:
+    """Divide a data set into train, val and test, with every class in train and val.
+
+    Photographs named like those of the magnetic-tile data set stay together by tile.
+    """
+    from segnet_res.data.resplit import split_dataset
+    from segnet_res.data.splits import parse_fractions
+
+    splits = split_dataset(
+        dataset, fractions=parse_fractions(fractions), seed=seed, group=group, force=force
+    )
+    for name, stems in splits.items():
+        say(f"{name}: {len(stems)} pictures")
+
+
+@data_app.command()
+def synth(
+    target: Annotated[Path, typer.Argument(help="Dataset folder to make.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same pictures.")] = 0,
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Size of all; otherwise sizes of real tiles.")
+    ] = None,
+) -> None:
+    """Draw synthetic magnetic tiles with exact masks: sound ones and every kind of defect."""
+    from segnet_res.data.synth import parse_size, synthesize_steps
+
+    steps = synthesize_steps(
+        target, count=count, seed=seed, size=None if size is None else parse_size(size)
+    )
+    with progress("drawing", next(steps)[1]) as bar:
+        report = _drain(steps, bar.advance)
+    _print_shares(report.info, report.images, report.pixels)
+
+
+def _drain(steps: Generator[object, None, _Report], advance: Callable[[], None]) -> _Report:
+    """Run a generator to its end, counting its steps, and return its value."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return cast("_Report", stop.value)
+        advance()
 
 
 def _channels(count: int | None) -> "Channels | None":

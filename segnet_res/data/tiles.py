@@ -34,6 +34,11 @@ _NAME = re.compile(r"exp(\d+)_num_(\d+)$", re.IGNORECASE)
 _Photo = tuple[int, int, str]  # frame, exposure, stem
 
 
+def is_photograph(stem: str) -> bool:
+    """Tell whether a stem is named like a photograph of the data set."""
+    return _NAME.search(stem) is not None
+
+
 def tile_groups(stems: Collection[str]) -> dict[str, str]:
     """Return the group of each photograph, called after its first frame.
 

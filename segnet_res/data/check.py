@@ -1,0 +1,279 @@
+"""What is wrong with a dataset folder: every orphan, misfit, unreadable file and leak, by name."""
+
+import hashlib
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnet_res.data.dataset import (
+    SPLITS,
+    DatasetInfo,
+    index_images,
+    index_masks,
+    load_info,
+    read_split,
+    size_mismatch,
+    unknown_labels,
+)
+from segnet_res.data.lookalike import Look, look, lookalikes
+from segnet_res.data.shares import count_labels
+from segnet_res.errors import DataError, ImageError
+from segnet_res.images import UInt8Array, find_images, read_image, read_mask
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that a person should look at.
+
+    Attributes:
+        kind: "orphan", "split", "size", "label", "unreadable", "duplicate" or "note".
+        path: The file, relative to the dataset folder.
+        message: One sentence: what, found, remedy.
+    """
+
+    kind: str
+    path: str
+    message: str
+
+    @property
+    def serious(self) -> bool:
+        """False for a note: worth knowing, and the data set can be used as it is."""
+        return self.kind != "note"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found.
+
+    Attributes:
+        info: What ``dataset.yaml`` says.
+        problems: Everything found, serious or not.
+        images: Number of readable pairs of each split that has any.
+        pixels: Labelled pixels of each class of each of these splits, (C,) int64.
+    """
+
+    info: DatasetInfo
+    problems: tuple[Problem, ...]
+    images: Mapping[str, int]
+    pixels: Mapping[str, NDArray[np.int64]]
+
+
+@dataclass
+class _Seen:
+    """What one pass over the files keeps of each picture."""
+
+    looks: dict[str, Look] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    labels: set[int] = field(default_factory=set)
+
+
+def check_dataset(root: Path) -> list[Problem]:
+    """Check a dataset folder in one go; see `check_steps`."""
+    steps = check_steps(root)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            report: CheckReport = stop.value
+            return list(report.problems)
+
+
+def check_steps(root: Path) -> Generator[tuple[int, int], None, CheckReport]:
+    """Check a dataset folder; yields (done, total) pictures, its value is the report.
+
+    Every picture and mask is decoded once.
+
+    Raises:
+        DataError: when the folder has no usable ``dataset.yaml``.
+    """
+    info = load_info(root)
+    images, masks = index_images(root), index_masks(root)
+    splits: dict[str, tuple[str, ...]] = {}
+    problems = list(_file_problems(root, images, masks))
+    problems += _split_problems(root, images, splits)
+    seen = _Seen()
+    total = len(images)
+    yield (0, total)
+    for done, (stem, paths) in enumerate(images.items(), start=1):
+        problems += _pair_problems(root, stem, paths[0], masks.get(stem), info, seen)
+        yield (done, total)
+    problems += _label_problems(info, splits, seen)
+    problems += _copies(root, images, splits, seen)
+    usable = {name: [s for s in stems if s in seen.counts] for name, stems in splits.items()}
+    usable = {name: stems for name, stems in usable.items() if stems}
+    return CheckReport(
+        info,
+        tuple(problems),
+        {name: len(stems) for name, stems in usable.items()},
+        {name: _sum(seen, stems) for name, stems in usable.items()},
+    )
+
+
+def _sum(seen: _Seen, stems: list[str]) -> NDArray[np.int64]:
+    total: NDArray[np.int64] = np.sum([seen.counts[stem] for stem in stems], axis=0)
+    return total
+
+
+def _file_problems(
+    root: Path, images: Mapping[str, list[Path]], masks: Mapping[str, Path]
+) -> Iterator[Problem]:
+    if not images:
+        yield Problem("orphan", "images", "images/: no picture is in it; add pictures and masks")
+    for stem, paths in images.items():
+        name = _relative(paths[0], root)
+        if len(paths) > 1:
+            names = " and ".join(path.name for path in paths)
+            yield Problem(
+                "orphan", name, f"{name}: {names} have one stem, so one mask; keep one of them"
+            )
+        if stem not in masks:
+            yield Problem("orphan", name, f"{name}: no mask masks/{stem}.png; add it")
+    for stem, path in masks.items():
+        if stem not in images:
+            name = _relative(path, root)
+            yield Problem(
+                "orphan", name, f"{name}: no picture images/{stem}.*; add it or remove the mask"
+            )
+    for path in find_images(root / "masks"):
+        if path.suffix.lower() != ".png":
+            name = _relative(path, root)
+            yield Problem("orphan", name, f"{name}: masks are PNG files; save it as one")
+
+
+def _split_problems(
+    root: Path, images: Mapping[str, list[Path]], splits: dict[str, tuple[str, ...]]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the lists and fill ``splits``."""
+    homes: dict[str, str] = {}
+    for split in SPLITS:
+        name = f"splits/{split}.txt"
+        try:
+            splits[split] = read_split(root, split)
+        except DataError as error:
+            yield Problem("split", name, _with_path(error, root / name, root))
+            continue
+        for stem in splits[split]:
+            if stem not in images:
+                yield Problem(
+                    "split", name, f"{name}: {stem!r} has no picture; add it or remove the line"
+                )
+            if stem in homes:
+                yield Problem(
+                    "split",
+                    name,
+                    f"{name}: {stem!r} is also in splits/{homes[stem]}.txt; keep it in one",
+                )
+            homes.setdefault(stem, split)
+    for path in sorted((root / "splits").glob("*")):
+        if path.is_file() and not path.name.startswith(".") and path.stem not in SPLITS:
+            name = _relative(path, root)
+            yield Problem("note", name, f"{name}: is not read; the splits are {', '.join(SPLITS)}")
+    left = [stem for stem in images if stem not in homes]
+    if left:
+        listed = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
+        yield Problem("note", "splits", f"pictures in no split: {len(left)} ({listed})")
+
+
+def _pair_problems(
+    root: Path, stem: str, image_path: Path, mask_path: Path | None, info: DatasetInfo, seen: _Seen
+) -> Iterator[Problem]:
+    image: UInt8Array | None = None
+    try:
+        image = read_image(image_path, info.channels)
+    except ImageError as error:
+        yield Problem(
+            "unreadable", _relative(image_path, root), _with_path(error, image_path, root)
+        )
+    else:
+        seen.looks[stem] = look(image)
+        digest = hashlib.sha256(repr(image.shape).encode())
+        digest.update(image.tobytes())
+        seen.digests[stem] = digest.hexdigest()
+    if mask_path is None:
+        return
+    name = _relative(mask_path, root)
+    try:
+        labels = read_mask(mask_path, info.class_map)
+    except ImageError as error:
+        yield Problem("unreadable", name, _with_path(error, mask_path, root))
+        return
+    seen.labels |= set(np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist())
+    unknown = info.class_map.unknown(labels)
+    if unknown:
+        yield Problem("label", name, unknown_labels(name, unknown, info.class_map))
+    if image is not None and labels.shape != image.shape[:2]:
+        yield Problem("size", name, size_mismatch(name, labels.shape, image.shape[:2]))
+    elif image is not None:
+        seen.counts[stem] = count_labels(labels, len(info.class_map))
+
+
+def _label_problems(
+    info: DatasetInfo, splits: Mapping[str, tuple[str, ...]], seen: _Seen
+) -> Iterator[Problem]:
+    if seen.labels == {0, 255} and info.class_map.ignore_index == 255:
+        yield Problem(
+            "label",
+            "masks",
+            "masks/: hold only 0 and 255, and 255 means ignored, so no class but "
+            f"{info.class_map.names[0]!r} is there; if they are black-and-white pictures, import "
+            "them with `segnet-res data import folder --binary`",
+        )
+        return
+    train = [stem for stem in splits.get("train", ()) if stem in seen.counts]
+    if train:
+        for name, count in zip(info.class_map.names, _sum(seen, train), strict=True):
+            if not count:
+                yield Problem("note", "splits/train.txt", f"class {name!r} does not occur in train")
+
+
+def _copies(
+    root: Path,
+    images: Mapping[str, list[Path]],
+    splits: Mapping[str, tuple[str, ...]],
+    seen: _Seen,
+) -> Iterator[Problem]:
+    """Yield equal pictures anywhere and pictures that look alike in different splits."""
+    homes = {stem: split for split, stems in splits.items() for stem in stems}
+    by_digest: dict[str, list[str]] = {}
+    for stem, digest in seen.digests.items():
+        by_digest.setdefault(digest, []).append(stem)
+    equal = set()
+    for first, *others in by_digest.values():
+        for other in others:
+            equal.add((first, other))
+            apart = {homes.get(first), homes.get(other)}
+            leak = len(apart) == 2 and None not in apart
+            names = [f"{_relative(images[stem][0], root)}" for stem in (first, other)]
+            where = f" ({homes[first]} and {homes[other]})" if leak else ""
+            yield Problem(
+                "duplicate" if leak else "note",
+                names[0],
+                f"{names[0]} and {names[1]}{where}: show the very same pixels; "
+                + ("keep one, or put both into one split" if leak else "one of them is enough"),
+            )
+    stems = [stem for stem in seen.looks if stem in homes]
+    parts = [SPLITS.index(homes[stem]) for stem in stems]
+    for pair in lookalikes([seen.looks[stem] for stem in stems], parts):
+        first, second = stems[pair.first], stems[pair.second]
+        if seen.digests[first] != seen.digests[second]:
+            name, other = (_relative(images[stem][0], root) for stem in (first, second))
+            yield Problem(
+                "duplicate",
+                name,
+                f"{name} ({homes[first]}) and {other} ({homes[second]}): look like one picture "
+                f"or one part (correlation {pair.correlation:.2f}); put both into one split",
+            )
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _with_path(error: DataError, path: Path, root: Path) -> str:
+    """Return an error's sentence with the path below the dataset instead of the bare name."""
+    text = str(error).removeprefix(str(path)).removeprefix(path.name)
+    return f"{_relative(path, root)}{text}"
