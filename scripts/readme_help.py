@@ -80,11 +80,6 @@ def replace(readme: str, texts: str) -> str:
     return f"{head}{BEGIN}\n\n{texts}\n\n{END}{rest.split(END)[1]}"
 
 
-def same_words(one: str, other: str) -> bool:
-    """Tell whether two texts differ by line breaks at most, which vary with Typer's version."""
-    return one.split() == other.split()
-
-
 def main() -> int:
     """Run the script; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -92,7 +87,7 @@ def main() -> int:
     check = parser.parse_args().check
     found = README.read_text(encoding="utf-8")
     wanted = replace(found, section())
-    if check and not same_words(found, wanted):
+    if check and found != wanted:
         lines = difflib.unified_diff(
             found.splitlines(), wanted.splitlines(), "README.md", "the commands", lineterm="", n=1
         )
