@@ -1,0 +1,59 @@
+"""``segnet-res checkpoints``: what is there, what is in it, and files that are damaged."""
+
+import json
+
+from segnet_res.cli import app
+
+
+def test_list(runner, tiny_checkpoint):
+    (tiny_checkpoint.parent / "broken.safetensors").write_bytes(b"")
+    (tiny_checkpoint.parent / "text.safetensors").write_text("not a checkpoint at all " * 9)
+    result = runner.invoke(app, ["checkpoints", "list", str(tiny_checkpoint.parent)])
+    assert result.exit_code == 0
+    lines = {line.split()[0]: line for line in result.stdout.splitlines() if line.split()}
+    assert "ressegnet-tiny" in lines["tiny"]
+    assert "not measured" in lines["tiny"]
+    assert "damaged" in lines["broken"]
+    assert "damaged" in lines["text"]
+    assert "damaged: broken.safetensors: not a checkpoint" in result.stderr
+
+
+def test_list_of_an_empty_folder(runner, tmp_path):
+    result = runner.invoke(app, ["checkpoints", "list", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no checkpoints here; `segnet-res train` makes one" in result.stderr
+
+
+def test_list_of_no_folder(runner, tmp_path):
+    result = runner.invoke(app, ["checkpoints", "list", str(tmp_path / "none")])
+    assert result.exit_code == 2
+    assert "none: no such folder; give the folder that holds checkpoints" in result.stderr
+
+
+def test_show(runner, tiny_checkpoint):
+    result = runner.invoke(app, ["checkpoints", "show", str(tiny_checkpoint)])
+    assert result.exit_code == 0
+    for text in (
+        "architecture  ressegnet-tiny",
+        "channels      1 (grey)",
+        "pixel mean    60.00",
+        "data          name=tiny, fingerprint=000",
+        "val mIoU      not measured",
+    ):
+        assert text in result.stdout
+    assert result.stdout.split().count("scratch") == 1
+
+
+def test_show_as_json(runner, tiny_checkpoint):
+    result = runner.invoke(app, ["checkpoints", "show", str(tiny_checkpoint), "--json"])
+    content = json.loads(result.stdout)
+    assert content["architecture"] == "ressegnet-tiny"
+    assert content["class_map"]["classes"][1]["name"] == "scratch"
+
+
+def test_show_a_damaged_file(runner, tmp_path):
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"\0" * 100)
+    result = runner.invoke(app, ["checkpoints", "show", str(path)])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: broken.safetensors: not a checkpoint")
