@@ -1,7 +1,7 @@
 """Training: from a dataset folder to a checkpoint, resumable after every epoch."""
 
 from segnet_res.recipe import TrainConfig
-from segnet_res.training.loop import Epoch, Step, Validation, train, train_events
+from segnet_res.training.loop import Epoch, Event, Step, Validation, train, train_events
 from segnet_res.training.run_folder import RunFolder
 
-__all__ = ["Epoch", "RunFolder", "Step", "TrainConfig", "Validation", "train", "train_events"]
+__all__ = ["Epoch", "Event", "RunFolder", "Step", "TrainConfig", "Validation", "train", "train_events"]
