@@ -46,6 +46,7 @@ def options(
 
 app.command("app")(page.app)
 app.command("train")(train.train)
+app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.add_typer(data.data_app, name="data")

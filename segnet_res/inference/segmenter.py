@@ -162,13 +162,13 @@ class Segmenter:
             for rows, columns, logits in self._blended(pixels):
                 best = logits.argmax(dim=0)
                 sure = (logits.amax(dim=0) - logits.logsumexp(dim=0)).exp()
+                if not sure.isfinite().all():
+                    raise CheckpointError(
+                        "the model answers with values that are not numbers; "
+                        "its weights are damaged: choose another checkpoint or train again"
+                    )
                 labels[rows, columns] = best.to(torch.uint8).cpu().numpy()
                 confidence[rows, columns] = sure.cpu().numpy()
-        if not np.isfinite(confidence).all():
-            raise CheckpointError(
-                "the model answers with values that are not numbers; "
-                "its weights are damaged: choose another checkpoint or train again"
-            )
         return Prediction(labels, confidence)
 
     def _blended(self, pixels: UInt8Array) -> Iterator[tuple[slice, slice, Tensor]]:
