@@ -150,7 +150,7 @@ def synth(
     steps = synthesize_steps(
         target, count=count, seed=seed, size=None if size is None else parse_size(size)
     )
-    with progress("drawing", next(steps)[1]) as bar:
+    with progress("drawing", next(steps).total) as bar:
         report = _drain(steps, bar.advance)
     _print_shares(report.info, report.images, report.pixels)
 

@@ -1,5 +1,6 @@
 """Data sets: the folder layout, reading, importing, splitting, checking and synthetic parts."""
 
+from segnet_res.data.check import Problem, check_dataset
 from segnet_res.data.dataset import (
     SPLITS,
     DatasetInfo,
@@ -11,17 +12,22 @@ from segnet_res.data.dataset import (
 from segnet_res.data.importers import ImportReport, import_dataset
 from segnet_res.data.shares import class_pixels, fingerprint
 from segnet_res.data.splits import assign_splits
+from segnet_res.data.synth import draw_part, synthesize
 
 __all__ = [
     "SPLITS",
     "DatasetInfo",
     "ImportReport",
+    "Problem",
     "Sample",
     "SegmentationDataset",
     "assign_splits",
+    "check_dataset",
     "class_pixels",
+    "draw_part",
     "fingerprint",
     "import_dataset",
     "load_info",
     "save_info",
+    "synthesize",
 ]
