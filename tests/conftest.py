@@ -1,6 +1,11 @@
 """Fixtures that several tests share."""
 
+import os
 from pathlib import Path
+
+# The models here are tiny: a second thread costs more than it computes. Set before torch starts,
+# and inherited by the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

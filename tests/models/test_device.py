@@ -1,0 +1,18 @@
+import pytest
+import torch
+
+from segnet_res.errors import DeviceError, UsageError
+from segnet_res.models import resolve_device
+
+
+def test_names():
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(UsageError, match="device 'gpu' is unknown; choose auto, cpu, cuda"):
+        resolve_device("gpu")
+
+
+def test_cuda_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="device cuda: 0 CUDA devices found; use --device cpu"):
+        resolve_device("cuda")

@@ -1,0 +1,67 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from segnet_res.models import max_pool, max_unpool
+
+SIZES = [(2, 2), (8, 8), (7, 9), (3, 2), (32, 31)]
+
+
+def features_with_ties(size):
+    torch.manual_seed(0)
+    # Few values, so that most windows hold ties.
+    return torch.randint(-1, 2, (2, 3, *size)).float()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_unpooling_equals_torch_forward_and_backward(size):
+    results = []
+    for unpool in (
+        lambda p, i: max_unpool(p, i, size),
+        lambda p, i: F.max_unpool2d(p, i, 2, stride=2, output_size=size),
+    ):
+        features = features_with_ties(size).requires_grad_()
+        pooled, indices = max_pool(features)
+        restored = unpool(pooled * 2, indices)
+        (restored * torch.arange(restored.numel()).view_as(restored)).sum().backward()
+        results.append((restored.detach(), features.grad))
+    (ours, our_grad), (torchs, torch_grad) = results
+    assert torch.equal(ours, torchs)
+    assert torch.equal(our_grad, torch_grad)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pooling_equals_torch(size):
+    features = features_with_ties(size)
+    pooled, indices = max_pool(features)
+    expected, places = F.max_pool2d(features, 2, stride=2, return_indices=True)
+    assert torch.equal(pooled, expected)
+    assert torch.equal(indices, places)
+
+
+def test_values_go_back_to_their_place():
+    features = torch.tensor([[[[1.0, 2.0, 0.0], [4.0, 3.0, 9.0], [9.0, 9.0, 9.0]]]])
+    pooled, indices = max_pool(features)
+    assert pooled.tolist() == [[[[4.0]]]]
+    restored = max_unpool(pooled, indices, (3, 3))
+    assert restored.tolist() == [[[[0, 0, 0], [4, 0, 0], [0, 0, 0]]]]
+
+
+def test_it_works_in_deterministic_mode():
+    torch.use_deterministic_algorithms(True)
+    try:
+        pooled, indices = max_pool(features_with_ties((6, 6)))
+        max_unpool(pooled, indices, (6, 6))
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("size", SIZES)
+def test_cuda_equals_the_cpu(size):
+    features = features_with_ties(size)
+    pooled, indices = max_pool(features.cuda())
+    expected, places = max_pool(features)
+    restored = max_unpool(pooled, indices, size).cpu()
+    assert torch.equal(restored, max_unpool(expected, places, size))

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from segnet_res.augment import build_augmentation, random_crop
+from segnet_res.errors import UsageError
+
+IGNORE = 255
+
+
+def crop(image, labels, **options):
+    settings = {"size": 32, "scale": 1.0, "focus": None, "ignore_index": IGNORE}
+    rng = np.random.default_rng(options.pop("seed", 0))
+    return random_crop(image, labels, **(settings | options), rng=rng)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(1, 1), (20, 90), (64, 64)])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_crops_have_their_size(channels, size, scale):
+    image = np.full((*size, channels), 7, np.uint8)
+    labels = np.ones(size, np.uint8)
+    picture, mask = crop(image, labels, scale=scale)
+    assert picture.shape == (32, 32, channels)
+    assert mask.shape == (32, 32)
+    assert picture.dtype == mask.dtype == np.uint8
+    assert np.unique(picture).tolist() == [7]  # mirrored, not black
+    assert set(np.unique(mask)) <= {1, IGNORE}
+
+
+def test_padding_is_ignored():
+    _, mask = crop(np.zeros((16, 64, 1), np.uint8), np.zeros((16, 64), np.uint8))
+    assert (mask == IGNORE).sum() == 16 * 32
+
+
+def test_a_rare_pixel_is_in_the_crop():
+    labels = np.zeros((200, 200), np.uint8)
+    labels[190, 3] = 4
+    image = np.repeat(labels[..., None], 3, axis=2)
+    places = set()
+    for seed in range(20):
+        picture, mask = crop(image, labels, focus=4, seed=seed)
+        assert (mask == 4).sum() == 1
+        assert np.array_equal(picture[..., 0], mask)  # picture and mask moved alike
+        places.add(int(np.flatnonzero(mask == 4)[0]))
+    assert len(places) > 5  # not always in the middle
+
+
+@pytest.mark.parametrize("name", ["inspection", "scene", "none"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_changes_keep_size_and_classes(name, channels):
+    augmentation = build_augmentation(name)
+    labels = np.zeros((64, 64), np.uint8)
+    labels[20:40, 20:40] = 3
+    labels[:2] = IGNORE
+    image = np.full((64, 64, channels), 100, np.uint8)
+    for seed in range(20):
+        augmentation.set_random_seed(seed)
+        changed = augmentation(image=image, mask=labels)
+        assert changed["image"].shape == image.shape
+        assert changed["image"].dtype == np.uint8
+        assert changed["mask"].shape == labels.shape
+        assert set(np.unique(changed["mask"])) <= {0, 3, IGNORE}
+
+
+def test_a_seed_repeats_the_change():
+    augmentation = build_augmentation("inspection")
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 1)).astype(np.uint8)
+    results = []
+    for _ in range(2):
+        augmentation.set_random_seed(5)
+        results.append(augmentation(image=image, mask=image[..., 0])["image"])
+    assert np.array_equal(*results)
+
+
+def test_unknown_name():
+    with pytest.raises(UsageError, match="augmentation 'x' is unknown; choose inspection"):
+        build_augmentation("x")

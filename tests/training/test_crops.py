@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segnet_res import SegmentationDataset, TrainConfig
+from segnet_res.errors import DataError
+from segnet_res.training.crops import Crops, EpochSampler
+from segnet_res.training.statistics import measure
+
+CONFIG = TrainConfig(crop=32, batch=2)
+
+
+def test_a_crop_follows_from_its_number(tiny_dataset):
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    pixels = measure(dataset).pixels
+    one, other = Crops(dataset, pixels, CONFIG), Crops(dataset, pixels, CONFIG)
+    other[3]  # what came before does not matter
+    for first, second in zip(one[7], other[7], strict=True):
+        assert torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
+    image, labels, stem = one[7]
+    assert image.shape == (1, 32, 32)
+    assert image.dtype == torch.uint8
+    assert labels.dtype == torch.int64
+    assert stem in dataset.stems
+
+
+def test_rare_classes_are_favoured(tiny_dataset):
+    rng = np.random.default_rng(0)
+    for stem, share in (("a", 0.0), ("b", 1.0)):
+        shape = np.array(Image.open(tiny_dataset / "masks" / f"{stem}.png")).shape
+        mask = (rng.random(shape) < 0.01 * share).astype(np.uint8)
+        Image.fromarray(mask).save(tiny_dataset / "masks" / f"{stem}.png")
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    config = TrainConfig(crop=32, rare=1.0, augment="none")
+    crops = Crops(dataset, measure(dataset).pixels, config)
+    stems = [crops[i][2] for i in range(60)]
+    # Half of the crops look for the scratch, which only b has; the others go to a and b alike.
+    assert 0.6 < stems.count("b") / 60 < 0.9
+
+
+def test_processes_share_the_crops_without_overlap():
+    samplers = [EpochSampler(3, 2, rank, 2) for rank in range(2)]
+    for sampler in samplers:
+        sampler.epoch = 1
+    numbers = [list(sampler) for sampler in samplers]
+    assert numbers[0] == [12, 13, 16, 17, 20, 21]
+    assert sorted(numbers[0] + numbers[1]) == list(range(12, 24))
+
+
+def test_statistics_by_hand(tiny_dataset):
+    for stem, grey in (("a", 10), ("b", 30)):
+        shape = (32, 32)
+        Image.fromarray(np.full(shape, grey, np.uint8)).save(
+            tiny_dataset / "images" / f"{stem}.png"
+        )
+        Image.fromarray(np.full(shape, stem == "a", np.uint8)).save(
+            tiny_dataset / "masks" / f"{stem}.png"
+        )
+    statistics = measure(SegmentationDataset(tiny_dataset, "train"))
+    assert statistics.mean == pytest.approx((20,))
+    assert statistics.std == pytest.approx((10,))
+    assert statistics.pixels.tolist() == [[0, 1024], [1024, 0]]
+    assert statistics.shares == (0.5, 0.5)
+
+
+def test_nothing_labelled(tiny_dataset):
+    for stem in ("a", "b"):
+        path = tiny_dataset / "masks" / f"{stem}.png"
+        mask = np.array(Image.open(path))
+        Image.fromarray(np.full_like(mask, 255)).save(path)
+    with pytest.raises(DataError, match="no pixel of the split 'train' is labelled"):
+        measure(SegmentationDataset(tiny_dataset, "train"))

@@ -1,0 +1,262 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segnet_res import Checkpoint, SegmentationDataset, Segmenter, TrainConfig, evaluate, train
+from segnet_res.errors import (
+    CheckpointError,
+    DataError,
+    DeviceError,
+    TrainingError,
+    UsageError,
+)
+from segnet_res.training import Epoch, RunFolder, Step, Validation, train_events
+from segnet_res.training.loop import _Trainer
+
+QUICK = TrainConfig(
+    arch="ressegnet-tiny", epochs=3, steps=4, batch=2, crop=32, workers=0, device="cpu", lr=5e-3
+)
+
+
+def tensors(path):
+    return Checkpoint.load(path).tensors
+
+
+def assert_equal_weights(one, other):
+    first, second = tensors(one), tensors(other)
+    assert first.keys() == second.keys()
+    assert [key for key in first if not torch.equal(first[key], second[key])] == []
+
+
+def test_a_run_writes_everything_and_learns(tiny_dataset, tmp_path):
+    config = TrainConfig(**(QUICK.to_dict() | {"epochs": 8, "steps": 10}))
+    run = RunFolder(tmp_path / "run")
+    epochs = list(train(config, tiny_dataset, run.path, licence="free to use"))
+    assert [epoch.number for epoch in epochs] == list(range(1, 9))
+    assert epochs[-1].loss < epochs[0].loss
+    best = max(epoch.scores.miou for epoch in epochs)
+    assert best > 0.7  # the scratch is bright: not learning would give about 0.4
+
+    metadata = Checkpoint.load(run.best).metadata
+    assert metadata.scores["miou"] == best
+    assert metadata.recipe["crop"] == 32
+    assert metadata.licence == "free to use"
+    assert metadata.data["name"] == "tiny"
+    assert metadata.data["images"] == 2
+    assert sum(metadata.class_shares) == pytest.approx(1)
+    # The scores are those that the command gives.
+    segmenter = Segmenter.from_checkpoint(run.best, device="cpu")
+    scores = evaluate(segmenter, SegmentationDataset(tiny_dataset, "val"))
+    assert scores.to_dict() == Checkpoint.load(run.best).metadata.scores | {
+        "classes": scores.to_dict()["classes"],
+        "confusion": scores.to_dict()["confusion"],
+    }
+    rows = list(csv.DictReader(run.metrics.open()))
+    assert [float(row["miou"]) for row in rows] == [epoch.scores.miou for epoch in epochs]
+    assert {"iou_sound", "iou_scratch", "loss", "lr", "images_per_second"} <= rows[0].keys()
+    with Image.open(run.curves) as picture:
+        assert picture.format == "PNG"
+    assert list(run.path.glob("events.out.tfevents.*"))
+
+
+def test_events_count_steps_and_pictures(tiny_dataset, tmp_path):
+    config = TrainConfig(**(QUICK.to_dict() | {"epochs": 1}))
+    events = list(train_events(config, tiny_dataset, tmp_path / "run"))
+    assert [e.step for e in events if isinstance(e, Step)] == [1, 2, 3, 4]
+    assert [e.done for e in events if isinstance(e, Validation)] == [1, 2]
+    assert isinstance(events[-1], Epoch)
+
+
+@pytest.mark.parametrize("stop_in", ["training", "validation"])
+def test_a_resumed_run_ends_with_the_same_weights(tiny_dataset, tmp_path, stop_in):
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    whole_epochs = list(train(QUICK, tiny_dataset, whole.path))
+
+    kind = Step if stop_in == "training" else Validation
+    for event in train_events(QUICK, tiny_dataset, broken.path):
+        if isinstance(event, kind) and event.epoch == 2:
+            break  # in the middle of the second epoch
+    epochs = list(train(QUICK, tiny_dataset, broken.path, resume=True))
+
+    assert [epoch.number for epoch in epochs] == [2, 3]
+    assert [epoch.loss for epoch in epochs] == [epoch.loss for epoch in whole_epochs[1:]]
+    assert_equal_weights(whole.last, broken.last)
+    assert_equal_weights(whole.best, broken.best)
+    rows = list(csv.DictReader(broken.metrics.open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+
+
+def test_workers_do_not_change_the_result(tiny_dataset, tmp_path):
+    config = TrainConfig(**(QUICK.to_dict() | {"epochs": 1}))
+    with_workers = TrainConfig(**(config.to_dict() | {"workers": 2}))
+    list(train(config, tiny_dataset, tmp_path / "none"))
+    list(train(with_workers, tiny_dataset, tmp_path / "two"))
+    assert_equal_weights(RunFolder(tmp_path / "none").last, RunFolder(tmp_path / "two").last)
+
+
+def command(dataset, out, *more):
+    quick = QUICK.to_dict()
+    options = [
+        f"--{key}={quick[key]}" for key in ("arch", "batch", "crop", "workers", "device", "lr")
+    ]
+    return [sys.executable, "-m", "segnet_res", "train", str(dataset), "--out", str(out), *options,
+            *more]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_process_is_resumed(tiny_dataset, tmp_path, kind):
+    options = ["--epochs=4", "--steps=30"]
+    out = tmp_path / "killed"
+    process = subprocess.Popen(
+        command(tiny_dataset, out, *options), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "state.pt").exists() and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(kind)
+    _, said = process.communicate(timeout=60)
+    if kind == signal.SIGINT:
+        assert process.returncode == 130
+        assert f"--out {out} --resume" in said
+        assert "Traceback" not in said
+    done = subprocess.run(
+        command(tiny_dataset, out, "--resume", "--epochs=4"),
+        capture_output=True, text=True, check=False, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    config = TrainConfig(**(QUICK.to_dict() | {"epochs": 4, "steps": 30}))
+    list(train(config, tiny_dataset, tmp_path / "whole"))
+    assert_equal_weights(tmp_path / "whole" / "last.safetensors", out / "last.safetensors")
+
+
+def test_a_run_is_not_overwritten(tiny_dataset, tmp_path):
+    list(train(TrainConfig(**(QUICK.to_dict() | {"epochs": 1})), tiny_dataset, tmp_path / "run"))
+    with pytest.raises(TrainingError, match="holds a run already; go on with --resume"):
+        list(train(QUICK, tiny_dataset, tmp_path / "run"))
+
+
+def test_resume_refuses_other_options_and_other_data(tiny_dataset, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="no run to resume"):
+        list(train(QUICK, tiny_dataset, out, resume=True))
+    next(train(QUICK, tiny_dataset, out))
+    other = TrainConfig(**(QUICK.to_dict() | {"lr": 1.0}))
+    with pytest.raises(TrainingError, match=r"lr was 0\.005 and is 1\.0"):
+        list(train(other, tiny_dataset, out, resume=True))
+    mask = tiny_dataset / "masks" / "a.png"
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(mask)
+    with pytest.raises(TrainingError, match="the training split has changed"):
+        list(train(QUICK, tiny_dataset, out, resume=True))
+    RunFolder(out).state.write_bytes(b"no state")
+    with pytest.raises(TrainingError, match="cannot be read"):
+        list(train(QUICK, tiny_dataset, out, resume=True))
+    RunFolder(out).config.write_text("{")
+    with pytest.raises(TrainingError, match=r"config\.json: damaged"):
+        list(train(QUICK, tiny_dataset, out, resume=True))
+
+
+def test_a_checkpoint_is_the_start(tiny_dataset, tiny_checkpoint, tmp_path):
+    config = TrainConfig(**(QUICK.to_dict() | {"epochs": 1, "lr": 1e-12, "arch": None, "ema": 0.0}))
+    list(train(config, tiny_dataset, tmp_path / "run", start=tiny_checkpoint))
+    last = Checkpoint.load(RunFolder(tmp_path / "run").last)
+    assert last.metadata.parent.startswith("tiny ")
+    before = tensors(tiny_checkpoint)
+    for name in ("encoder.0.convs.0.0.weight", "classifier.weight", "mean", "std"):
+        torch.testing.assert_close(last.tensors[name], before[name], rtol=0, atol=1e-6)
+
+
+def test_a_start_that_does_not_fit(tiny_dataset, tiny_checkpoint, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(UsageError, match=r"--arch is segnet-tiny, tiny\.safetensors is ressegnet"):
+        list(train(TrainConfig(arch="segnet-tiny"), tiny_dataset, out, start=tiny_checkpoint))
+    info = tiny_dataset / "dataset.yaml"
+    info.write_text(info.read_text().replace("scratch", "dent"))
+    with pytest.raises(CheckpointError, match="knows the classes sound, scratch, the dataset has"):
+        list(train(TrainConfig(), tiny_dataset, out, start=tiny_checkpoint))
+    info.write_text(
+        info.read_text().replace("dent", "scratch").replace("channels: 1", "channels: 3")
+    )
+    with pytest.raises(CheckpointError, match="takes 1 channels, the dataset has 3"):
+        list(train(TrainConfig(), tiny_dataset, out, start=tiny_checkpoint))
+    assert not out.exists()
+
+
+def test_empty_splits_and_bad_switches(tiny_dataset, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(UsageError, match=r"segnet-tiny has no residual connections .*--no-skip"):
+        list(train(TrainConfig(arch="segnet-tiny", skip=False), tiny_dataset, out))
+    (tiny_dataset / "splits" / "val.txt").unlink()
+    with pytest.raises(DataError, match="the split 'val' is empty"):
+        list(train(QUICK, tiny_dataset, out))
+    (tiny_dataset / "splits" / "train.txt").unlink()
+    with pytest.raises(DataError, match="the split 'train' is empty"):
+        list(train(QUICK, tiny_dataset, out))
+    assert not out.exists()
+
+
+def test_a_loss_that_is_not_finite_names_the_files(tiny_dataset, tmp_path, monkeypatch):
+    import segnet_res.training.loop as loop
+
+    monkeypatch.setattr(
+        loop, "build_loss", lambda *_: lambda logits, *_: logits.sum() * float("nan")
+    )
+    with pytest.raises(TrainingError, match=r"the loss became nan in step 1 on [ab], [ab]; look"):
+        list(train(QUICK, tiny_dataset, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_out_of_memory_says_what_helps(tiny_dataset, tmp_path, monkeypatch, error):
+    def run_out(*_):
+        raise error
+
+    monkeypatch.setattr(_Trainer, "_step", run_out)
+    with pytest.raises(
+        DeviceError, match="ran out with batches of 2 crops of 32x32; lower --batch or --crop"
+    ):
+        list(train(QUICK, tiny_dataset, tmp_path / "run"))
+
+
+def test_a_peer_trains_and_is_served(tiny_dataset, tmp_path):
+    config = TrainConfig(
+        **(QUICK.to_dict() | {"epochs": 1, "steps": 1, "arch": "smp:unet-resnet18"})
+    )
+    list(train(config, tiny_dataset, tmp_path / "run"))
+    segmenter = Segmenter.from_checkpoint(RunFolder(tmp_path / "run").last, device="cpu")
+    assert segmenter.predict(np.zeros((20, 30), np.uint8)).labels.shape == (20, 30)
+
+
+def test_two_processes_train_by_torchrun(tiny_dataset, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
+         *command(tiny_dataset, tmp_path / "run", "--epochs=1", "--steps=2")[1:]],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("epoch 1/1") == 1  # one process speaks
+    assert Checkpoint.load(RunFolder(tmp_path / "run").last).metadata.recipe["batch"] == 2
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("compile", [False, True])
+def test_cuda_trains(tiny_dataset, tmp_path, compile):
+    config = TrainConfig(
+        **(QUICK.to_dict() | {"device": "cuda", "epochs": 2, "workers": 1, "compile": compile})
+    )
+    epochs = list(train(config, tiny_dataset, tmp_path / "run"))
+    assert np.isfinite(epochs[-1].loss)
