@@ -10,6 +10,7 @@
 A stem is the path below ``images/`` without its suffix, with ``/`` on every system.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -163,7 +164,8 @@ def check_stem(stem: str, where: str) -> None:
         DataError: when the stem is absolute, or goes up, or uses a backslash.
     """
     parts = PurePosixPath(stem).parts
-    if not parts or stem.startswith("/") or ".." in parts or "\\" in stem or ":" in parts[0]:
+    drive = re.match("[A-Za-z]:", stem)
+    if not parts or stem.startswith("/") or ".." in parts or "\\" in stem or drive:
         raise DataError(
             f"{where}: {stem!r} points outside the dataset; "
             "write paths below images/ with / between folders"

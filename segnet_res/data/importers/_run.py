@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segnet_res.data.dataset import (
     SPLITS,
     DatasetInfo,
+    check_stem,
     save_info,
     size_mismatch,
     unknown_labels,
@@ -201,12 +202,31 @@ def _chosen(plan: Plan, split: str | None) -> tuple[list[Entry], tuple[str, ...]
     entries = list(plan.entries)
     if not entries:
         raise DataError("the source holds no pictures; give the folder that holds them")
+    _check_stems(entries)
     if split is not None or not any(entry.split for entry in entries):
         return entries, plan.notes
     kept = [entry for entry in entries if entry.split]
     left = len(entries) - len(kept)
-    more = (f"{left} pictures are in no file of splits/ and were left out",) if left else ()
+    more = (f"left out, as in no file of splits/: {left} pictures",) if left else ()
     return kept, (*plan.notes, *more)
+
+
+def _check_stems(entries: Sequence[Entry]) -> None:
+    """Refuse names that a list of stems cannot hold, and two pictures of one stem."""
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        check_stem(entry.stem, str(entry.image))
+        if entry.stem != entry.stem.strip() or len(entry.stem.splitlines()) != 1:
+            raise DataError(
+                f"{entry.image.name!r}: a name cannot begin or end with a space or hold a line "
+                "break; rename the picture, with its mask"
+            )
+        other = seen.setdefault(entry.stem, entry)
+        if other is not entry:
+            raise DataError(
+                f"{other.image} and {entry.image} would both become {entry.stem!r}; rename one, "
+                "with its mask"
+            )
 
 
 def _read(entry: Entry, plan: Plan) -> tuple[UInt8Array, UInt8Array]:
@@ -236,8 +256,8 @@ def _left_out(entries: Sequence[Entry]) -> tuple[str, ...]:
     )
     if not others:
         return ()
-    listed = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-    return (f"{len(others)} files that are no pictures of the data set were left out: {listed}",)
+    listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    return (f"left out, as not pictures of the data set: {listed}",)
 
 
 def _sum(counts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
