@@ -10,7 +10,7 @@ import typer
 
 # As modules, because one of them is called like the Typer app below.
 from segnet_res.cli import app as page
-from segnet_res.cli import checkpoints, data, evaluate, predict, train
+from segnet_res.cli import checkpoints, data, evaluate, export, predict, train
 from segnet_res.cli._console import CommandGroup
 from segnet_res.version import __version__
 
@@ -49,6 +49,7 @@ app.command("train")(train.train)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("export")(export.export)
 app.add_typer(data.data_app, name="data")
 app.add_typer(checkpoints.checkpoints_app, name="checkpoints")
 
