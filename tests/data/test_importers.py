@@ -177,8 +177,8 @@ def test_names_that_cannot_be_told_apart_or_listed(tiles, tmp_path, folder, pict
     shutil.copytree(crack, tiles / "MT_Crack" / "more")
     with pytest.raises(DataError, match="would both become 'MT_Crack/exp1_num_1000'; rename one"):
         import_dataset("magnetic-tile", tiles, tmp_path / "out")
-    picture(folder / "images" / "a:1.png")
-    mask(folder / "masks" / "a:1.png", 1)
+    picture(folder / "images" / "img:1.png")
+    mask(folder / "masks" / "img:1.png", 1)
     assert import_dataset("folder", folder, tmp_path / "odd", split="val").images == {"val": 5}
     assert len(SegmentationDataset(tmp_path / "odd", "val")) == 5
     picture(folder / "images" / "b .png")
