@@ -1,5 +1,8 @@
 """``segnet-res app``: the page in the browser."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +29,6 @@ def app(
     Drop a picture into it and see which pixels are which defect; Ctrl-C ends it. Example:
     segnet-res app --checkpoints runs/tiles
     """
-    import signal
-
     from segnet_res.cli._console import say, warn
     from segnet_res.errors import UsageError
     from segnet_res.web import is_local, serve
@@ -40,11 +41,21 @@ def app(
             f"everybody who reaches {host} can use the page; give --auth FILE, or put a proxy "
             "with a login before it"
         )
-    # A terminated page cleans up like one that Ctrl-C ended.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with serve(folder.resolve(), host=host, port=port, auth=auth) as server:
+    with _ended_by_signals(), serve(folder.resolve(), host=host, port=port, auth=auth) as server:
         say(f"Page at {server.url} with the checkpoints of {folder}; Ctrl-C ends it.")
         server.wait()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let Ctrl-C and a plain kill end the page well: its files go, and the exit code is 0."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _default_folder() -> Path:

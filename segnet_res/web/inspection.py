@@ -168,7 +168,7 @@ class Inspector:
         write: Callable[[UInt8Array], str],
     ) -> dict[str, Any]:
         """Score against the reference mask, when there is one."""
-        nothing = {"reference": None, "reference_error": None, "scores": None, "warnings": []}
+        nothing: dict[str, Any] = {"reference": None, "reference_error": None, "scores": None, "warnings": []}
         if request.reference is None and not request.sample_reference:
             return nothing
         try:
@@ -275,7 +275,7 @@ def _write_files(
     folder: Path, picture: Path, image: UInt8Array, labels: UInt8Array, step: int
 ) -> dict[str, str]:
     """Write what the browser fetches and return the paths."""
-    preview, mask = folder / "preview.jpg", folder / f"{picture.stem}_mask.png"
+    preview, mask = folder / "preview.jpg", folder / f"{picture.stem[:100]}_mask.png"
     write_preview(preview, image)
     write_index_png(mask, labels)
     shown = mask

@@ -25,7 +25,8 @@ TITLE = "Surface inspection"
 
 def build_page(library: Library, inspector: Inspector, samples: Samples) -> gr.Blocks:
     """Build the page; nothing slow happens here."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+    page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
+    with page:
         header = script_component("header.js", "refresh", elem_id="sr-header")
         with gr.Tabs(elem_id="sr-tabs"):
             with gr.Tab("Inspect", id="inspect"):

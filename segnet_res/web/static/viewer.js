@@ -165,6 +165,7 @@ export class Viewer {
     });
     this.slider = el("input", {
       type: "range", min: 0, max: 100, value: 55, "aria-label": "Opacity of the mask",
+      title: "Opacity of the mask",
       oninput: () => {
         this.opacity = this.slider.value / 100;
         number.textContent = `${this.slider.value} %`;

@@ -1,0 +1,187 @@
+"""The page in a process of its own, and a real Chromium that may reach nothing else."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, Route
+
+from segnet_res.checkpoint import Checkpoint, Metadata
+from segnet_res.classes import MAGNETIC_TILE, ClassMap
+from segnet_res.inference import Segmenter
+from segnet_res.models import build_model
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+# Names that would do harm if any of them became markup or part of a template.
+EVIL_NAMES = (
+    "background",
+    '<img src=x onerror="window.harmed=1">',
+    "${window.harmed=2}",
+    "{{constructor.constructor('window.harmed=3')()}}",
+    "Oberflaechenbeschichtungsfehlerstelle",
+    "</script><script>window.harmed=4</script>",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    if CHROMIUM is None:
+        message = "no Chromium found; install Debian's package chromium"
+        if os.environ.get("SEGNET_RES_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    options = ["no-sandbox", "disable-gpu", "disable-dev-shm-usage"]
+    options += ["disable-background-networking"]
+    return {"executable_path": CHROMIUM, "args": [f"--{option}" for option in options]}
+
+
+def save_checkpoint(path: Path, class_map: ClassMap, *, present: tuple[int, ...]) -> None:
+    """Save an untrained model of fixed weights that only ever finds the classes `present`."""
+    torch.manual_seed(5)
+    mean, std = (120.0,), (40.0,)
+    model = build_model(
+        "ressegnet-tiny", num_classes=len(class_map), channels=1, mean=mean, std=std
+    ).eval()
+    bias = [p for p in model.parameters() if p.shape == (len(class_map),)][-1]
+    with torch.no_grad():
+        bias.fill_(-1e4)
+        bias[list(present)] = 0
+    meta = Metadata(
+        architecture="ressegnet-tiny", class_map=class_map, channels=1, mean=mean, std=std,
+        data={"name": "tiles of the test", "images": 12}, created="2024-02-03T04:05:06+00:00",
+    )  # fmt: skip
+    Checkpoint(meta, model.state_dict()).save(path)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    save_checkpoint(folder / "a-tiles.safetensors", MAGNETIC_TILE, present=(0, 3, 5))
+    save_checkpoint(folder / "b-evil.safetensors", ClassMap.from_names(EVIL_NAMES), present=(0, 1))
+    (folder / "c-broken.safetensors").write_bytes(b"nonsense")
+    return folder
+
+
+@dataclass(frozen=True)
+class RunningPage:
+    url: str
+    process: subprocess.Popen[str]
+
+
+def start_page(folder: Path, *options: str) -> Iterator[RunningPage]:
+    """Start the command as a user would, and end it by a plain kill."""
+    command = [sys.executable, "-m", "segnet_res", "app", "--checkpoints", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--port", "0", *options], stdout=subprocess.PIPE, text=True
+    )
+    line = process.stdout.readline()
+    match = re.search(r"http://\S+", line)
+    assert match, f"the page did not start: {line}"
+    yield RunningPage(match[0], process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(checkpoints: Path) -> Iterator[RunningPage]:
+    yield from start_page(checkpoints)
+
+
+@pytest.fixture(scope="session")
+def closed_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
+    """A page with an empty folder of checkpoints and one login."""
+    folder = tmp_path_factory.mktemp("empty")
+    logins = tmp_path_factory.mktemp("auth") / "logins"
+    logins.write_text("anna:secret\n")
+    yield from start_page(folder, "--auth", str(logins))
+
+
+@pytest.fixture(scope="session")
+def segmenter(checkpoints: Path) -> Segmenter:
+    """What Python makes of the checkpoint that the page chooses."""
+    return Segmenter.from_checkpoint(checkpoints / "a-tiles.safetensors", device="cpu")
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: RunningPage) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a fresh context; errors and outside requests fail the test at its end."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def open_it(url: str = server.url, **options: object) -> Page:
+        context = browser.new_context(**options)
+        contexts.append(context)
+
+        def only_the_page(route: Route) -> None:
+            if route.request.url.startswith((url, "data:", "blob:")):
+                route.continue_()
+            else:
+                problems.append(f"outside request: {route.request.url}")
+                route.abort()
+
+        context.route("**/*", only_the_page)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+        page.on(
+            "console",
+            lambda said: problems.append(f"console: {said.text}") if said.type == "error" else None,
+        )
+        page.goto(url)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The page as it opens on a desktop, samples listed."""
+    page = open_page(viewport={"width": 1440, "height": 900})
+    page.wait_for_selector("[data-samples='6']")
+    return page
+
+
+@pytest.fixture
+def act_and_wait() -> Callable[[Page, Callable[[], object]], None]:
+    """Acts, then waits until the result (or the failure) of that act is on the screen."""
+
+    def act_and_wait(page: Page, act: Callable[[], object]) -> None:
+        before = page.get_attribute(".sr-inspect", "data-ready")
+        act()
+        page.wait_for_function(
+            "before => document.querySelector('.sr-inspect').dataset.ready !== before", arg=before
+        )
+
+    return act_and_wait
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Path:
+    """A grey picture of odd size with bright and dark places."""
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(90, 150, (101, 143), np.uint8)
+    pixels[20:60, 30:80] = 240
+    path = tmp_path / "part-7.png"
+    Image.fromarray(pixels).save(path)
+    return path

@@ -1,0 +1,128 @@
+"""The page around the viewer: sizes, dark mode, Models tab, empty folder, logins, headers."""
+
+import json
+import shutil
+import urllib.error
+import urllib.request
+from email.message import Message
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.mark.parametrize(
+    ("size", "dark"),
+    [((1440, 900), False), ((1366, 768), True), ((1024, 768), False), ((390, 844), True)],
+)
+def test_nothing_sticks_out(open_page, size, dark, act_and_wait):
+    page = open_page(
+        viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
+    )
+    page.wait_for_selector("[data-samples]")
+    act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= size[0]
+    for part in (".sr-toolbar", ".sr-verdict", ".sr-legend", ".sr-cards", ".sr-head"):
+        box = page.locator(part).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size[0], part
+    if size[0] >= 1366:
+        # The viewer is seen whole, without scrolling.
+        stage = page.locator(".sr-stage").bounding_box()
+        assert stage["y"] + stage["height"] <= size[1]
+
+
+def test_text_is_readable_in_dark_mode(open_page, act_and_wait):
+    page = open_page(color_scheme="dark")
+    page.wait_for_selector("[data-samples]")
+    act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
+    for part in (
+        "h1",
+        ".sr-verdict strong",
+        ".sr-legend .sr-name",
+        ".sr-status",
+        ".sr-card strong",
+    ):
+        color = page.locator(part).first.evaluate("node => getComputedStyle(node).color")
+        brightness = sum(int(value) for value in color[4:-1].split(",")[:3]) / 3
+        assert brightness > 150, f"{part} is {color} on a dark page"
+
+
+def test_models_have_cards_and_broken_ones_a_reason(page, checkpoints):
+    page.get_by_role("tab", name="Models").click()
+    cards = page.locator(".sr-model-card")
+    expect(cards).to_have_count(3)
+    expect(cards.nth(0)).to_contain_text("a-tiles")
+    expect(cards.nth(0)).to_contain_text("tiles of the test, 12 pictures")
+    expect(cards.nth(0)).to_contain_text("2024-02-03 04:05:06 UTC")
+    expect(cards.nth(1)).to_contain_text("<img src=x")
+    expect(cards.nth(2)).to_contain_text("Cannot be used. c-broken.safetensors: not a checkpoint")
+    assert page.evaluate("window.harmed") is None
+
+
+def test_a_new_checkpoint_appears_without_a_restart(page, checkpoints):
+    new = checkpoints / "z-new.safetensors"
+    shutil.copy(checkpoints / "a-tiles.safetensors", new)
+    try:
+        assert page.locator("#sr-model option").all_inner_texts() == ["a-tiles", "b-evil"]
+        page.focus("#sr-model")
+        expect(page.locator("#sr-model option")).to_have_count(3)
+        expect(page.locator("#sr-model")).to_have_value("a-tiles")
+    finally:
+        new.unlink()
+
+
+def test_a_login_is_asked_for_and_an_empty_folder_explained(open_page, closed_page, act_and_wait):
+    # Chromium itself logs the answers 401 and 400 that a login consists of.
+    page = open_page(closed_page.url, viewport={"width": 1440, "height": 900})
+    page.get_by_label("username").fill("anna")
+    page.get_by_label("password").fill("secret")
+    page.get_by_role("button", name="Login").click()
+    page.wait_for_selector("[data-samples='6']")
+    expect(page.locator(".sr-alert")).to_contain_text("There is no checkpoint in")
+    act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
+    expect(page.locator(".sr-alert")).to_contain_text("train one with segnet-res train")
+    expect(page.locator("#sr-model")).to_be_disabled()
+
+
+def fetch(url: str, **headers: str) -> tuple[int, Message, bytes]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def test_without_a_login_nothing_is_told(closed_page):
+    status, _, body = fetch(f"{closed_page.url}/config")
+    assert status == 401
+    assert b"components" not in body
+    assert fetch(f"{closed_page.url}/gradio_api/file=/etc/passwd")[0] == 401
+
+
+def test_files_of_this_machine_and_the_source_stay_here(server, checkpoints):
+    for path in ("/etc/passwd", "pyproject.toml", f"{checkpoints}/a-tiles.safetensors", "app.py"):
+        assert fetch(f"{server.url}/gradio_api/file={path}")[0] == 403
+    assert fetch(f"{server.url}/page/../inspect_tab.py")[0] == 404
+
+
+def test_other_sites_are_refused_by_the_running_page(server):
+    status, headers, _ = fetch(f"{server.url}/config", Origin="https://evil.example")
+    assert status == 403
+    assert "Access-Control-Allow-Origin" not in headers
+    status, headers, _ = fetch(f"{server.url}/config", Origin=server.url)
+    assert status == 200
+    assert headers["X-Frame-Options"] == "DENY"
+
+
+def test_the_run_endpoint_does_not_pass_the_queue(server):
+    _, _, body = fetch(f"{server.url}/config")
+    names = [d["api_name"] for d in json.loads(body)["dependencies"]]
+    for name in names:
+        request = urllib.request.Request(
+            f"{server.url}/gradio_api/run/{name}", b'{"data": []}',
+            {"Content-Type": "application/json"},
+        )  # fmt: skip
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(request)

@@ -1,0 +1,89 @@
+"""Finding checkpoints, telling why one cannot be used, and lending models."""
+
+import shutil
+import threading
+
+import pytest
+
+from segnet_res.errors import CheckpointError
+from segnet_res.web.library import Library
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_checkpoint):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    shutil.copy(tiny_checkpoint, folder / "tiny.safetensors")
+    (folder / "broken.safetensors").write_bytes(b"nonsense")
+    (folder / "notes.txt").write_text("no checkpoint")
+    return folder
+
+
+def test_every_file_has_a_card_broken_ones_with_their_reason(folder):
+    broken, tiny = Library(folder).cards()
+    assert broken["name"] == "broken"
+    assert broken["error"].startswith("broken.safetensors: not a checkpoint; give a .safetensors")
+    assert tiny["error"] is None
+    assert tiny["architecture"] == "ressegnet-tiny"
+    assert [row["name"] for row in tiny["classes"]] == ["sound", "scratch"]
+    assert tiny["classes"][1]["color"] == "#e69f00"
+    assert tiny["bytes"] == (folder / "tiny.safetensors").stat().st_size
+
+
+def test_a_new_file_is_found_without_a_restart(folder):
+    library = Library(folder)
+    assert library.first() == "tiny"
+    shutil.copy(folder / "tiny.safetensors", folder / "another.safetensors")
+    assert library.first() == "another"
+
+
+def test_a_folder_that_is_missing_is_empty(tmp_path):
+    library = Library(tmp_path / "none")
+    assert library.cards() == []
+    assert library.first() is None
+    message = r"none: no checkpoint is called 'x'; put one there or train one"
+    with pytest.raises(CheckpointError, match=message), library.borrow("x"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["../tiny", "tiny.safetensors", "", "/etc/passwd"])
+def test_names_never_become_paths(folder, name):
+    message = r"no checkpoint is called .*; known are broken, tiny"
+    with pytest.raises(CheckpointError, match=message), Library(folder).borrow(name):
+        pass
+
+
+def test_a_broken_checkpoint_cannot_be_borrowed(folder):
+    message = r"broken.safetensors: not a checkpoint"
+    with pytest.raises(CheckpointError, match=message), Library(folder).borrow("broken"):
+        pass
+
+
+def test_a_model_stays_loaded_and_is_loaded_anew_when_its_file_changes(folder):
+    library = Library(folder, device="cpu")
+    with library.borrow("tiny") as first:
+        pass
+    with library.borrow("tiny") as again:
+        assert again is first
+    copy = (folder / "tiny.safetensors").read_bytes()
+    (folder / "tiny.safetensors").unlink()
+    (folder / "tiny.safetensors").write_bytes(copy)
+    with library.borrow("tiny") as reloaded:
+        assert reloaded is not first
+
+
+def test_a_model_works_for_one_caller_at_a_time(folder):
+    library = Library(folder, device="cpu")
+    order = []
+
+    def borrow_too():
+        with library.borrow("tiny"):
+            order.append("second")
+
+    with library.borrow("tiny"):
+        other = threading.Thread(target=borrow_too)
+        other.start()
+        other.join(0.1)
+        order.append("first")
+    other.join(10)
+    assert order == ["first", "second"]
