@@ -213,6 +213,8 @@ def test_wrong_usage(tiles, tmp_path):
         import_dataset("magnetic-tile", tiles, tmp_path / "out", split="all")
     with pytest.raises(DataError, match="nowhere: no such folder; give the folder to import"):
         import_dataset("magnetic-tile", tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(UsageError, match="everything goes into val, so a group expression or frac"):
+        import_dataset("magnetic-tile", tiles, tmp_path / "out", split="val", fractions=(1.0,))
     with pytest.raises(UsageError, match="lies inside the source"):
         import_dataset("magnetic-tile", tiles, tiles / "out")
     with pytest.raises(UsageError, match="magnetic-tile names its own classes"):

@@ -133,6 +133,11 @@ def import_steps(
             f"{source}: brings its own splits, which a group expression or fractions would "
             "change; leave them out, or use `segnet-res data split` after the import"
         )
+    if split is not None and (group is not None or fractions is not None):
+        raise UsageError(
+            f"everything goes into {split}, so a group expression or fractions change nothing; "
+            "leave them out"
+        )
     shares = check_fractions(DEFAULT_FRACTIONS if fractions is None else fractions)
     groups = dict(plan.groups)
     if group is not None:
