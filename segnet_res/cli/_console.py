@@ -44,12 +44,12 @@ def console(*, stderr: bool = False) -> "Console":
 
 def say(message: str) -> None:
     """Print one line of result to stdout."""
-    console().print(message)
+    console().print(_printable(message))
 
 
 def note(message: str) -> None:
     """Print one line about the run to stderr, above a progress bar that may be there."""
-    console(stderr=True).print(message)
+    console(stderr=True).print(_printable(message))
 
 
 def warn(message: str) -> None:
@@ -191,6 +191,11 @@ def _usage_message(error: Any) -> str:  # noqa: ANN401 - click.ClickException, w
     message = " ".join(str(error.format_message()).split()).rstrip(".")
     context = getattr(error, "ctx", None)
     return f"{message}; see {context.command_path} --help" if context else message
+
+
+def _printable(text: str) -> str:
+    # File names need not be UTF-8; what cannot be printed is shown as an escape.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _first_line(error: BaseException) -> str:

@@ -180,8 +180,13 @@ def test_fail(capsys):
 
 
 def test_names_that_are_not_utf8_can_be_printed(runner: CliRunner):
-    result = runner.invoke(failing(DataError("caf\udce9.png: damaged")), ["go"])
-    assert (result.exit_code, result.stderr) == (2, "error: caf\\udce9.png: damaged\n")
+    result = runner.invoke(failing(DataError("\udce9.png: damaged")), ["go"])
+    assert (result.exit_code, result.stderr) == (2, "error: \\udce9.png: damaged\n")
+
+
+def test_results_that_are_not_utf8_can_be_printed(capsys):
+    say("out\udce9")
+    assert capsys.readouterr().out == "out\\udce9\n"
 
 
 def test_no_bar_without_a_terminal(capsys):

@@ -244,7 +244,7 @@ def test_reports_that_cannot_be(segmenter, source, tmp_path):
 
 
 def test_names_with_brackets_commas_and_other_bytes(segmenter, tmp_path):
-    odd = ["part [1], left.png", 'quo"te.png', os.fsdecode(b"caf\xe9.png")]
+    odd = ["part [1], left.png", 'x"y.png', os.fsdecode(b"\xe9.png")]
     for name in odd:
         try:
             save(tmp_path / "in" / name, np.zeros((2, 2), np.uint8))
