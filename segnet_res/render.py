@@ -16,7 +16,7 @@ _BACKGROUND_NAMES = frozenset(
 # Codes of `error_map`.
 AGREE, FOUND, FALSE_ALARM, MISSED, WRONG_CLASS, UNLABELLED = range(6)
 
-# Vermillion, blue and yellow stay apart on grey metal for colour-blind eyes too.
+# Vermilion, blue and yellow stay apart on grey metal for colour-blind eyes too.
 ERROR_COLORS: dict[int, tuple[str, Color]] = {
     FALSE_ALARM: ("false alarm", (213, 94, 0)),
     MISSED: ("missed", (0, 114, 178)),
