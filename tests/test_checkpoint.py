@@ -96,7 +96,7 @@ def write_header(path, metadata):
 
 def test_files_that_are_not_checkpoints(checkpoint, tmp_path):
     path = tmp_path / "x.safetensors"
-    with pytest.raises(CheckpointError, match="cannot be read .*check the path"):
+    with pytest.raises(CheckpointError, match=r"cannot be read .*check the path"):
         Checkpoint.load(path)
     for content in (b"", b"abc", b"\xff" * 100, pickle.dumps({"a": 1}) * 20):
         path.write_bytes(content)
@@ -111,7 +111,7 @@ def test_newer_and_damaged_ones(checkpoint, tmp_path):
     path = tmp_path / "x.safetensors"
     content = json.loads(checkpoint.metadata.to_json())
     write_header(path, {"segnet_res": json.dumps(content | {"format_version": 99})})
-    with pytest.raises(CheckpointError, match="format version 99 is newer .*upgrade segnet_res"):
+    with pytest.raises(CheckpointError, match=r"format version 99 is newer .*upgrade segnet_res"):
         Checkpoint.load(path)
     for broken in ({"channels": 2}, {"mean": None, "class_map": {}}, {"class_map": 5}):
         write_header(path, {"segnet_res": json.dumps(content | broken)})
@@ -126,7 +126,7 @@ def test_truncated_weights(checkpoint, tmp_path):
     path = tmp_path / "x.safetensors"
     checkpoint.save(path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="the weights are damaged .*copy the file again"):
+    with pytest.raises(CheckpointError, match=r"the weights are damaged .*copy the file again"):
         Checkpoint.load(path)
 
 

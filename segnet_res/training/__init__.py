@@ -4,4 +4,13 @@ from segnet_res.recipe import TrainConfig
 from segnet_res.training.loop import Epoch, Event, Step, Validation, train, train_events
 from segnet_res.training.run_folder import RunFolder
 
-__all__ = ["Epoch", "Event", "RunFolder", "Step", "TrainConfig", "Validation", "train", "train_events"]
+__all__ = [
+    "Epoch",
+    "Event",
+    "RunFolder",
+    "Step",
+    "TrainConfig",
+    "Validation",
+    "train",
+    "train_events",
+]

@@ -140,9 +140,10 @@ def train_events(
     with processes(config.device) as group:
         training = SegmentationDataset(data, "train")
         validation = SegmentationDataset(data, "val")
-        state = run.load_state() if resume else None
+        state = None
         if resume:
             run.check_config(config)
+            state = run.load_state()
         begin = prepare(config, training, start)
         check_fit(_segmenter(begin.model, validation, group.device), validation)
         digest = fingerprint(training)

@@ -100,9 +100,9 @@ class RunFolder:
             # weights_only: tensors, numbers and texts, never code.
             state: dict[str, Any] = torch.load(self.state, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            # torch's own message is a page about unsafe ways to read the file.
             raise TrainingError(
-                f"{self.state}: cannot be read ({str(error).splitlines()[0]}); "
-                f"start a new run with --start {self.last}"
+                f"{self.state}: damaged; start a new run with --start {self.last}"
             ) from error
         return state
 
