@@ -16,7 +16,7 @@ from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError, DeviceError, UsageError
 from segnet_res.images import Channels, UInt8Array, to_channels
 from segnet_res.inference.tiling import Span, check_tile, ramp, spans
-from segnet_res.models import resolve_device
+from segnet_res.models import is_out_of_memory, resolve_device
 
 BACKENDS = ("auto", "torch")
 
@@ -216,7 +216,7 @@ class Segmenter:
                     logits = self.model(images.flip(dims)).float().flip(dims)
                     total = logits if total is None else total + logits
         except RuntimeError as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 height, width = pixels.shape[:2]
                 raise DeviceError(
                     f"{self.device}: memory ran out on {width}x{height} pixels; "
@@ -235,8 +235,3 @@ class Segmenter:
 def _finished(span: Span, overlap: int) -> slice:
     """Return the pixels of a tile that no later tile will change."""
     return slice(span.start, span.stop if span.last else span.stop - overlap)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    # On the CPU torch has no class of its own for it.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -2,7 +2,7 @@
 
 from segnet_res.models.base import SegmentationModel
 from segnet_res.models.build import build_model
-from segnet_res.models.device import describe_device, resolve_device
+from segnet_res.models.device import describe_device, is_out_of_memory, resolve_device
 from segnet_res.models.names import ARCHITECTURES
 from segnet_res.models.pretrained import load_vgg16_bn
 from segnet_res.models.ressegnet import ResSegNet
@@ -14,6 +14,7 @@ __all__ = [
     "SegmentationModel",
     "build_model",
     "describe_device",
+    "is_out_of_memory",
     "load_vgg16_bn",
     "max_pool",
     "max_unpool",

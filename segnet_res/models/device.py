@@ -37,3 +37,12 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error means that a device's memory ran out."""
+    # The CPU's allocator raises a plain RuntimeError, with one text on Linux, another on Windows.
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(text in str(error) for text in ("can't allocate memory", "not enough memory"))
+    )

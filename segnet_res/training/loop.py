@@ -19,6 +19,7 @@ from segnet_res.evaluation import check_fit, evaluate_each
 from segnet_res.inference import Segmenter
 from segnet_res.losses import build_loss
 from segnet_res.metrics import Scores
+from segnet_res.models import is_out_of_memory
 from segnet_res.recipe import TrainConfig
 from segnet_res.training.crops import Batch, Crops, EpochSampler, build_loader
 from segnet_res.training.curves import draw_curves
@@ -160,8 +161,8 @@ def train_events(
             trainer.restore(state)
         try:
             yield from trainer.epochs()
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
                 raise
             raise DeviceError(
                 f"memory of {group.device} ran out with batches of {config.batch} crops of "
@@ -352,8 +353,3 @@ class _Silent:
 
 def _segmenter(model: nn.Module, dataset: SegmentationDataset, device: torch.device) -> Segmenter:
     return Segmenter(model, dataset.class_map, channels=dataset.channels, device=device)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
