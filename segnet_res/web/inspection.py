@@ -168,7 +168,12 @@ class Inspector:
         write: Callable[[UInt8Array], str],
     ) -> dict[str, Any]:
         """Score against the reference mask, when there is one."""
-        nothing: dict[str, Any] = {"reference": None, "reference_error": None, "scores": None, "warnings": []}
+        nothing: dict[str, Any] = {
+            "reference": None,
+            "reference_error": None,
+            "scores": None,
+            "warnings": [],
+        }
         if request.reference is None and not request.sample_reference:
             return nothing
         try:

@@ -50,5 +50,5 @@ def build_page(library: Library, inspector: Inspector, samples: Samples) -> gr.B
         # A file that was put into the folder appears when somebody opens the list.
         header.refresh(looked_again, outputs=[header, models], **quiet)
     # The queue is the only way in, so that a limit of simultaneous runs holds for everybody.
-    page.queue(api_open=False, max_size=64)
+    page.queue(api_open=False)
     return page

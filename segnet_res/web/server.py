@@ -60,9 +60,11 @@ def serve(
     logins = read_logins(auth) if auth is not None else None
     with _listening(host, port) as listener, private_folder() as folder:
         library = Library(checkpoints)
-        app = _build(library, Storage(folder), host, logins)
+        storage = Storage(folder)
+        samples = Samples(storage.samples())
+        app = _build(library, storage, samples, host, logins)
         server, thread = _start(app, listener)
-        threading.Thread(target=_warm_up, args=(library,), daemon=True).start()
+        threading.Thread(target=_warm_up, args=(library, samples), daemon=True).start()
         shown = "localhost" if host in ("0.0.0.0", "::") else host
         if ":" in shown:
             shown = f"[{shown}]"
@@ -103,7 +105,11 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _build(
-    library: Library, storage: Storage, host: str, logins: dict[str, str] | None
+    library: Library,
+    storage: Storage,
+    samples: Samples,
+    host: str,
+    logins: dict[str, str] | None,
 ) -> "ASGIApp":
     # Read by gradio when it is imported: it would look for a newer version, and for a Hub account.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -115,7 +121,6 @@ def _build(
     from segnet_res.web.inspection import Inspector
     from segnet_res.web.page import CSS_FILES, THEME, build_page
 
-    samples = Samples(storage.samples())
     page = build_page(library, Inspector(library, storage, samples), samples)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/page", StaticFiles(directory=_STATIC))
@@ -154,9 +159,11 @@ def _start(app: "ASGIApp", listener: socket.socket) -> tuple["uvicorn.Server", t
     return server, thread
 
 
-def _warm_up(library: Library) -> None:
-    """Import torch and load the first model while the browser opens the page."""
+def _warm_up(library: Library, samples: Samples) -> None:
+    """Draw the samples and load the first model while the browser opens the page."""
+    # What goes wrong here goes wrong again, with its sentence, when somebody asks for it.
     with suppress(SegnetResError):
+        samples.parts()
         name = library.first()
         if name is not None:
             with library.borrow(name):

@@ -121,10 +121,17 @@ def segmenter(checkpoints: Path) -> Segmenter:
 
 
 @pytest.fixture
-def open_page(browser: Browser, server: RunningPage) -> Iterator[Callable[..., Page]]:
-    """Opens the page in a fresh context; errors and outside requests fail the test at its end."""
+def problems() -> list[str]:
+    """Errors and outside requests of the page; what is left at the end fails the test."""
+    return []
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, server: RunningPage, problems: list[str]
+) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a fresh context."""
     contexts: list[BrowserContext] = []
-    problems: list[str] = []
 
     def open_it(url: str = server.url, **options: object) -> Page:
         context = browser.new_context(**options)

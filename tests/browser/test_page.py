@@ -126,3 +126,13 @@ def test_the_run_endpoint_does_not_pass_the_queue(server):
         )  # fmt: skip
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(request)
+
+
+def test_a_server_that_has_gone_is_told(page, problems):
+    page.context.set_offline(True)
+    page.click("button[data-sample=crack]")
+    expect(page.locator(".sr-alert")).to_contain_text(
+        "The page's server does not answer; start it again", timeout=25_000
+    )
+    # The browser and gradio log the lost connection, as they should.
+    problems.clear()

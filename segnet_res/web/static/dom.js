@@ -37,6 +37,23 @@ export function score(value, digits = 3) {
   return value === null || value === undefined ? "n/a" : value.toFixed(digits);
 }
 
+// A browser may refuse storage; what should be remembered then lasts as long as the page.
+export function remember(storage, key, value) {
+  try {
+    window[storage].setItem(key, value);
+  } catch {
+    // Nothing to do.
+  }
+}
+
+export function recall(storage, key) {
+  try {
+    return window[storage].getItem(key);
+  } catch {
+    return null;
+  }
+}
+
 export function icon(name) {
   const paths = {
     bang: "M12 5v9M12 18v.5",

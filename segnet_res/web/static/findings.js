@@ -1,6 +1,6 @@
 // Right column of the Inspect tab: verdict, legend, scores, confusion matrix, download.
 
-import { el, fileUrl, icon, percent, score, swatch } from "./dom.js";
+import { el, fileUrl, icon, percent, recall, remember, score, swatch } from "./dom.js";
 
 const LIMIT_KEY = "segnet-res:limit";
 const DEFAULT_LIMIT = 0.1;
@@ -45,7 +45,7 @@ export class Findings {
         const value = Number.parseFloat(input.value);
         if (!Number.isFinite(value)) return;
         this.limit = Math.min(100, Math.max(0, value));
-        storeLimit(this.limit);
+        remember("localStorage", LIMIT_KEY, String(this.limit));
         judge();
       },
     });
@@ -162,20 +162,7 @@ function download(result) {
     icon("download"), "Download index mask (PNG)");
 }
 
-// A browser may refuse storage; the limit then lasts as long as the page.
 function storedLimit() {
-  try {
-    const value = Number.parseFloat(localStorage.getItem(LIMIT_KEY));
-    return value >= 0 && value <= 100 ? value : DEFAULT_LIMIT;
-  } catch {
-    return DEFAULT_LIMIT;
-  }
-}
-
-function storeLimit(value) {
-  try {
-    localStorage.setItem(LIMIT_KEY, String(value));
-  } catch {
-    // Nothing to do: it stays in this page.
-  }
+  const value = Number.parseFloat(recall("localStorage", LIMIT_KEY));
+  return value >= 0 && value <= 100 ? value : DEFAULT_LIMIT;
 }

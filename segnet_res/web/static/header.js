@@ -1,6 +1,6 @@
 // Title and choice of the checkpoint. Other scripts hear of the choice by "segnet-res:model".
 
-import { el, score } from "./dom.js";
+import { el, recall, remember, score } from "./dom.js";
 
 const CHOICE_KEY = "segnet-res:model";
 
@@ -21,7 +21,7 @@ export function start({ element, value, onValue, send }) {
   function announce(chosen) {
     const name = select.value || null;
     const choice = { name, reason: select.dataset.reason ?? null };
-    if (chosen) sessionStorage.setItem(CHOICE_KEY, name ?? "");
+    if (chosen) remember("sessionStorage", CHOICE_KEY, name ?? "");
     const text = JSON.stringify(choice);
     if (text === announced) return;
     announced = text;
@@ -34,7 +34,7 @@ export function start({ element, value, onValue, send }) {
     if (!found) return;
     title.textContent = found.title;
     const usable = found.models.filter((model) => !model.error);
-    const wanted = select.value || sessionStorage.getItem(CHOICE_KEY);
+    const wanted = select.value || recall("sessionStorage", CHOICE_KEY);
     select.dataset.reason = usable.length ? "" : emptyReason(found);
     const options = usable.map((model) => el("option", { value: model.name, text: describe(model) }));
     if (!usable.length) options.push(el("option", { value: "", text: "no checkpoint" }));

@@ -5,6 +5,12 @@ import { Findings } from "./findings.js";
 import { DropBox, acceptDrops, markSample, sampleList } from "./sources.js";
 import { Viewer } from "./viewer.js";
 
+// The server's own limit; asked here too, because an upload of half a gigabyte takes its time.
+const MAX_BYTES = 512 * 2 ** 20;
+
+// After how many seconds without a reply the server is asked whether it is still there.
+const WATCH_SECONDS = 5;
+
 const START = "Drop a picture here, paste one, or pick a sample.";
 
 export function start(parts) {
@@ -129,6 +135,11 @@ class InspectTab {
   }
 
   async #uploaded(file, number) {
+    if (file.size > MAX_BYTES) {
+      this.#failed(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB, the page takes up to `
+        + "512; cut the picture into parts, or use segnet-res predict");
+      return null;
+    }
     this.#busy(`Uploading ${file.name}`);
     try {
       return (await this.upload(file)).path;
@@ -153,6 +164,24 @@ class InspectTab {
       reference: reference?.path ?? null,
       sample_reference: reference?.sample === true,
     });
+    this.#watch(this.request);
+  }
+
+  // A server that has gone never replies: without this the page would wait for ever.
+  async #watch(number) {
+    const waiting = () => number === this.request && this.element.classList.contains("sr-busy");
+    let silent = 0;
+    for (let seconds = 1; silent < 2; seconds++) {
+      await new Promise((done) => setTimeout(done, 1000));
+      if (!waiting()) return;
+      // A large picture takes its time; the seconds show that something goes on.
+      this.#say(`Inspecting … ${seconds} s`);
+      if (seconds % WATCH_SECONDS > 0) continue;
+      const there = await fetch(new URL("page/dom.js", document.baseURI), { cache: "no-store" })
+        .then((answer) => answer.ok, () => false);
+      silent = there ? 0 : silent + 1;
+    }
+    if (waiting()) this.#failed("the page's server does not answer; start it again and reload this page");
   }
 
   async #received(value) {
