@@ -123,9 +123,9 @@ def test_unusable_files_get_a_sentence_and_the_page_goes_on(page, part, tmp_path
     (tmp_path / "letter.png").write_text("Dear page")
     choose(page, part)
     sentences = {
-        "half.png": "Half.png: the file is damaged",
-        "letter.png": "Letter.png: not a picture that can be read; save it as PNG",
-        "empty.png": "mpty",
+        "half.png": "half.png: the file is damaged",
+        "letter.png": "letter.png: not a picture that can be read; save it as PNG",
+        "empty.png": "empty.png: the file is empty (0 bytes)",
     }
     for name, sentence in sentences.items():
         choose(page, tmp_path / name)
@@ -145,9 +145,9 @@ def test_unusable_references_get_a_sentence_and_leave_the_prediction(
     Image.fromarray(np.full((101, 143), 77, np.uint8)).save(tmp_path / "odd.png")
     (tmp_path / "letter.png").write_text("Dear page")
     sentences = {
-        "small.png": "mall.png: the mask is 9x5, the picture 143x101",
-        "odd.png": "dd.png: labels 77 belong to no class",
-        "letter.png": "etter.png: not a picture that can be read",
+        "small.png": "small.png: the mask is 9x5, the picture 143x101",
+        "odd.png": "odd.png: labels 77 belong to no class",
+        "letter.png": "letter.png: not a picture that can be read",
     }
     for name, sentence in sentences.items():
         compare(page, tmp_path / name)
@@ -207,5 +207,5 @@ def test_another_checkpoint_is_applied_at_once_and_its_names_stay_text(
     assert cell["x"] + cell["width"] <= right["x"] + right["width"] + 1
     act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
     expect(page.locator(".sr-alert")).to_contain_text(
-        "The sample's mask has other classes than this checkpoint"
+        "the sample's mask has other classes than this checkpoint"
     )

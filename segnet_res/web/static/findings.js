@@ -17,7 +17,7 @@ export class Findings {
   clear() {
     this.node.replaceChildren(el("p", {
       class: "sr-empty",
-      text: "Verdict, area of each class and scores appear here with the first picture.",
+      text: "Verdict, area of each class and scores appear here with a result.",
     }));
   }
 
@@ -140,7 +140,7 @@ function matrix(confusion, classes) {
       const cell = el("td", {
         text: total > 0 ? (100 * share).toFixed(1) : "-",
         title: `${names[i]} called ${names[j]}: ${count} pixels`,
-        class: share > 0.5 ? "sr-strong" : null,
+        class: share > 0.65 ? "sr-strong" : null,
       });
       cell.style.setProperty("--share", share.toFixed(3));
       return cell;

@@ -181,7 +181,7 @@ class InspectTab {
         .then((answer) => answer.ok, () => false);
       silent = there ? 0 : silent + 1;
     }
-    if (waiting()) this.#failed("the page's server does not answer; start it again and reload this page");
+    if (waiting()) this.#failed("The page's server does not answer; start it again and reload this page");
   }
 
   async #received(value) {
@@ -228,7 +228,7 @@ class InspectTab {
   }
 
   #fail(sentence) {
-    this.alert.textContent = sentence ? sentence.charAt(0).toUpperCase() + sentence.slice(1) : "";
+    this.alert.textContent = sentence ?? "";
     this.alert.hidden = !sentence;
   }
 

@@ -8,7 +8,9 @@ export function start({ element, value, onValue }) {
     const found = value();
     if (!found) return;
     const empty = el("p", { class: "sr-empty", text: `No checkpoint in ${found.folder}.` });
-    element.replaceChildren(...(found.models.length ? found.models.map(card) : [empty]));
+    const usable = found.models.filter((model) => !model.error);
+    const broken = found.models.filter((model) => model.error);
+    element.replaceChildren(...(found.models.length ? [...usable, ...broken].map(card) : [empty]));
     element.dataset.ready = String(found.models.length);
   };
   onValue(receive);
