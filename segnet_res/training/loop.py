@@ -1,6 +1,7 @@
 """The training loop: yields what happens, and writes the run's folder after every epoch."""
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -25,10 +26,12 @@ from segnet_res.training.crops import Batch, Crops, EpochSampler, build_loader
 from segnet_res.training.curves import draw_curves
 from segnet_res.training.distributed import Processes, processes
 from segnet_res.training.optim import (
+    NORM_BATCHES,
     build_average,
     build_optimizer,
     fast_in_bfloat16,
     learning_rate,
+    refresh_norms,
     update_average,
 )
 from segnet_res.training.run_folder import RunFolder
@@ -204,6 +207,7 @@ class _Trainer:
             workers=worker_count(config),
             pin=group.device.type == "cuda",
         )
+        self.recent: deque[Tensor] = deque(maxlen=NORM_BATCHES)
         self.done = 0
         self.history: list[dict[str, Any]] = []
         self.best = -1.0
@@ -223,6 +227,7 @@ class _Trainer:
                 loss = yield from self._steps(epoch)
                 rate = self.steps * self._images / (time.perf_counter() - began)
                 if self.group.leads:
+                    refresh_norms(self.average, self.recent, self.group.device)
                     scores = yield from self._validate(epoch)
                     seconds = time.perf_counter() - began
                     yield self._record(epoch, loss, scores, rate, seconds, writer)
@@ -242,11 +247,13 @@ class _Trainer:
         # What a model draws (dropout) follows from seed and epoch, so that resuming repeats it.
         torch.manual_seed(self.config.seed + epoch)
         self.sampler.epoch = epoch
+        self.recent.clear()  # of this epoch only, or a resumed run would have fewer
         self.model.train()
         total = 0.0
         for step, batch in enumerate(self.loader):
             loss = self._step(epoch * self.steps + step, batch)
             total += loss
+            self.recent.append(batch.images)
             yield Step(epoch + 1, step + 1, self.steps, loss, self._images)
         return self.group.mean(total / self.steps)
 

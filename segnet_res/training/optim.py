@@ -1,16 +1,19 @@
 """Optimiser, learning-rate schedule, moving average, and how a device computes best."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from segnet_res.recipe import TrainConfig
 
 # Of the polynomial decay, as DeepLab and many since have it.
 _POWER = 0.9
+
+# Training batches that the batch-norm statistics of the averaged weights are measured on.
+NORM_BATCHES = 20
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
@@ -43,11 +46,12 @@ def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
 
 
 def build_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Return the exponential moving average of a model's weights and batch-norm statistics.
+    """Return the exponential moving average of a model's weights.
 
-    A model of its own, whose ``module`` predicts; decay 0 follows the model at once.
+    A model of its own, whose ``module`` predicts after `refresh_norms`; decay 0 follows the model
+    at once.
     """
-    return AveragedModel(model, multi_avg_fn=_averaging(decay), use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=_averaging(decay))
 
 
 def _averaging(decay: float) -> Callable[..., None]:
@@ -64,6 +68,21 @@ def update_average(average: AveragedModel, model: nn.Module, decay: float, step:
     now = min(decay, (1 + step) / (10 + step)) if decay else 0.0
     average.multi_avg_fn = _averaging(now)
     average.update_parameters(model)
+
+
+def refresh_norms(average: AveragedModel, batches: Iterable[Tensor], device: torch.device) -> None:
+    """Measure the batch-norm statistics of the averaged weights.
+
+    Averaging the statistics instead would not do: averaged weights give smaller activations than
+    any of the weights that were averaged, and the norms would shrink them once more at each layer.
+
+    Args:
+        average: Its ``module`` gets the statistics.
+        batches: (N, channels, H, W) uint8 pictures of the training.
+        device: Where the model is.
+    """
+    pictures = (batch.to(device, memory_format=torch.channels_last) for batch in batches)
+    update_bn(pictures, average.module)
 
 
 def fast_in_bfloat16(device: torch.device) -> bool:

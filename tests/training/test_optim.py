@@ -8,6 +8,7 @@ from segnet_res.training.optim import (
     build_optimizer,
     fast_in_bfloat16,
     learning_rate,
+    refresh_norms,
     update_average,
 )
 
@@ -43,14 +44,24 @@ def test_moving_average_by_hand():
     assert average.module.weight.item() == pytest.approx(0.1 * 2 / 11 + 9 / 11)
 
 
-def test_batch_norm_statistics_are_averaged_too():
+def test_norms_of_the_averaged_weights_are_measured():
+    """After refreshing, the average normalises its own activations: mean 0, deviation 1."""
+    torch.manual_seed(0)
     model = build_model("ressegnet-tiny", num_classes=2)
     average = build_average(model, 0.5)
-    update_average(average, model, 0.5, 0)
-    model.train()(torch.rand(2, 3, 32, 32) * 255)
     update_average(average, model, 0.5, 1000)
-    ours = average.module.encoder[0].convs[0][1].running_mean
-    torch.testing.assert_close(ours, model.encoder[0].convs[0][1].running_mean / 2)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    update_average(average, model, 0.5, 1000)  # halfway between two sets of weights
+    pictures = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    refresh_norms(average, [pictures], torch.device("cpu"))
+
+    norm = average.module.encoder[0].convs[0][1]
+    seen = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    average.module.eval()(pictures)
+    torch.testing.assert_close(norm.running_mean, seen[0].mean((0, 2, 3)), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(norm.running_var, seen[0].var((0, 2, 3)), rtol=1e-3, atol=1e-3)
 
 
 def test_bfloat16_needs_the_instructions(monkeypatch):
