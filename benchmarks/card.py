@@ -1,0 +1,233 @@
+"""Measure a checkpoint on a split and write the result into its card.
+
+    python benchmarks/card.py checkpoints/magnetic-tile.safetensors data/tiles --split val
+
+Writes ``benchmarks/results/<name>-<split>.json`` and, in the card beside the checkpoint, the part
+between the two marker lines; the rest of the card is left as it is.
+"""
+
+import argparse
+import json
+import platform
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
+
+from segnet_res import Checkpoint, ConfusionMatrix, SegmentationDataset, Segmenter, build_model
+from segnet_res.checkpoint import short_hash
+from segnet_res.data.tiles import tile_groups
+from segnet_res.recipe import TrainConfig
+
+BEGIN, END = "<!-- measured: begin (benchmarks/card.py) -->", "<!-- measured: end -->"
+RESULTS = Path(__file__).parent / "results"
+PEER = "smp:unet-resnet18"
+RESAMPLES = 2000
+# A picture is called defective when this many pixels are: a speck of fewer is noise.
+SMALLEST = 25
+# Speed is measured on so many pictures, each model on each in turn.
+TIMED = 20
+
+
+def confusions(segmenter: Segmenter, dataset: SegmentationDataset) -> NDArray[np.int64]:
+    """Return the confusion matrix of each picture, (pictures, C, C)."""
+    counts = []
+    for i in range(len(dataset)):
+        sample = dataset[i]
+        matrix = ConfusionMatrix(dataset.class_map)
+        matrix.update(sample.labels, segmenter.predict(sample.image).labels)
+        counts.append(matrix.counts)
+    return np.stack(counts)
+
+
+def ious(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the IoU of each class of (..., C, C) counts; NaN where a class does not occur."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    union = counts.sum(-1) + counts.sum(-2) - hits
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(union > 0, hits / union, np.nan)
+
+
+def interval(values: NDArray[np.float64]) -> list[float]:
+    """Return the 2.5 and 97.5 percentiles of the values that are numbers."""
+    return [float(v) for v in np.nanpercentile(values, [2.5, 97.5])]
+
+
+def measure(checkpoint: Path, root: Path, split: str, device: str, flips: bool) -> dict[str, Any]:
+    """Return everything that the card tells."""
+    dataset = SegmentationDataset(root, split)
+    segmenter = Segmenter.from_checkpoint(checkpoint, device, flips=flips)
+    counts = confusions(segmenter, dataset)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(counts), (RESAMPLES, len(counts)))
+    resampled = ious(np.stack([counts[chosen].sum(0) for chosen in drawn]))
+    each = ious(counts.sum(0))
+    present = counts.sum(2) > 0  # (pictures, C)
+    parts = np.array(list(tile_groups(dataset.stems).values()))
+    defective = counts[:, 1:, :].sum((1, 2)) > 0
+    called = counts[:, :, 1:].sum((1, 2)) >= SMALLEST
+    return {
+        "checkpoint": checkpoint.name,
+        "hash": short_hash(checkpoint),
+        "data": dataset.info.name,
+        "split": split,
+        "pictures": len(dataset),
+        "parts": len(set(parts)),
+        "flips": flips,
+        "miou": float(np.nanmean(each)),
+        "miou_interval": interval(np.nanmean(resampled, axis=1)),
+        "classes": [
+            {
+                "name": name,
+                "iou": None if np.isnan(each[i]) else float(each[i]),
+                "interval": None if np.isnan(each[i]) else interval(resampled[:, i]),
+                "pictures": int(present[:, i].sum()),
+                "parts": len(set(parts[present[:, i]])),
+                "pixels": int(counts[:, i].sum()),
+            }
+            for i, name in enumerate(dataset.class_map.names)
+        ],
+        "overkill": float(called[~defective].mean()) if (~defective).any() else None,
+        "escape": float((~called[defective]).mean()) if defective.any() else None,
+        "speed": speed(segmenter, dataset),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {segmenter.device}",
+        "torch": torch.__version__,
+    }
+
+
+def speed(segmenter: Segmenter, dataset: SegmentationDataset) -> dict[str, Any]:
+    """Compare the time for a picture with that of the peer, picture by picture in turn."""
+    peer = build_model(PEER, num_classes=len(segmenter.class_map), channels=segmenter.channels)
+    rivals = {
+        "ours": Segmenter(
+            segmenter.model,
+            segmenter.class_map,
+            channels=segmenter.channels,
+            device=segmenter.device,
+        ),
+        "peer": Segmenter(
+            peer, segmenter.class_map, channels=segmenter.channels, device=segmenter.device
+        ),
+    }
+    images = [dataset[i].image for i in range(0, len(dataset), max(1, len(dataset) // TIMED))]
+    seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    for round_, image in enumerate([images[0], *images]):
+        for name, rival in rivals.items():
+            start = time.perf_counter()
+            rival.predict(image)
+            if round_:  # the first round warms up
+                seconds[name].append(time.perf_counter() - start)
+    ratio = np.median(np.array(seconds["peer"]) / np.array(seconds["ours"]))
+    return {
+        "peer": PEER,
+        "times_as_fast": float(ratio),
+        "parameters": _parameters(segmenter.model),
+        "peer_parameters": _parameters(peer),
+        "gflop_per_megapixel": _gflop(segmenter.model, segmenter.channels),
+        "peer_gflop_per_megapixel": _gflop(peer, segmenter.channels),
+    }
+
+
+def _parameters(model: torch.nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+@torch.no_grad()
+def _gflop(model: torch.nn.Module, channels: int) -> float:
+    with FlopCounterMode(display=False) as counter:
+        model.cpu().eval()(torch.zeros(1, channels, 256, 256))
+    return counter.get_total_flops() / 1e9 / (256 * 256 / 1e6)
+
+
+def command(checkpoint: Path) -> str:
+    """Return the command line that trains such a checkpoint: the options that are not defaults."""
+    recipe, base = Checkpoint.load(checkpoint).metadata.recipe, TrainConfig().to_dict()
+    skipped = ("device", "workers")
+    words = [
+        f"--{'' if value is not False else 'no-'}{key.replace('_', '-')}"
+        + ("" if isinstance(value, bool) else f" {value}")
+        for key, value in recipe.items()
+        if key in base and key not in skipped and value != base[key] and value is not None
+    ]
+    return " ".join(["segnet-res train DATASET --out RUN", *words])
+
+
+def table(result: dict[str, Any], line: str) -> str:
+    """Return the measured part of the card."""
+    low, high = result["miou_interval"]
+    speed = result["speed"]
+    rows = [
+        f"mIoU **{_percent(result['miou'])}** ({_percent(low)} to {_percent(high)}) on the split "
+        f"`{result['split']}`: {result['pictures']} pictures of {result['parts']} parts that the "
+        "training has not seen" + (", averaged over mirror images." if result["flips"] else "."),
+        "",
+        "| class | IoU | 95 % interval | pictures | parts | pixels |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for score in result["classes"]:
+        known = score["iou"] is not None
+        between = f"{_percent(score['interval'][0])} to {_percent(score['interval'][1])}"
+        rows.append(
+            f"| {score['name']} | {_percent(score['iou']) if known else 'n/a'} "
+            f"| {between if known else ''} | {score['pictures']} | {score['parts']} "
+            f"| {score['pixels']:,} |"
+        )
+    rows += [
+        "",
+        f"Intervals: {RESAMPLES} bootstrap samples over pictures. Pictures of one part are alike, "
+        "so with few parts the truth may lie further off.",
+        "",
+        f"Whole pictures, defective when {SMALLEST} pixels are: overkill (sound called defective) "
+        f"{_percent(result['overkill'])}, escape (defective passed) {_percent(result['escape'])}.",
+        "",
+        f"Size and speed: {speed['parameters'] / 1e6:.2f} M parameters, "
+        f"{speed['gflop_per_megapixel']:.0f} GFLOP a megapixel; {speed['times_as_fast']:.2f} times "
+        f"as fast as {speed['peer']} ({speed['peer_parameters'] / 1e6:.1f} M parameters, "
+        f"{speed['peer_gflop_per_megapixel']:.0f} GFLOP), each picture by both in turn "
+        f"({result['machine']}, torch {result['torch']}).",
+        "",
+        "Trained with:",
+        "",
+        "```sh",
+        line,
+        "```",
+    ]
+    return "\n".join(rows)
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.1f} %"
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--flips", action="store_true")
+    arguments = parser.parse_args()
+    checkpoint: Path = arguments.checkpoint
+    result = measure(
+        checkpoint, arguments.dataset, arguments.split, arguments.device, arguments.flips
+    )
+    RESULTS.mkdir(exist_ok=True)
+    name = f"{checkpoint.stem}-{arguments.split}{'-flips' if arguments.flips else ''}.json"
+    (RESULTS / name).write_text(json.dumps(result, indent=2) + "\n")
+    measured = table(result, command(checkpoint))
+    card = checkpoint.with_suffix(".md")
+    if card.exists() and not arguments.flips:
+        pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+        text = card.read_text()
+        card.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{measured}\n\n{END}", text))
+    print(measured)
+
+
+if __name__ == "__main__":
+    main()
