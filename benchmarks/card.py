@@ -8,7 +8,6 @@ between the two marker lines; the rest of the card is left as it is.
 
 import argparse
 import json
-import platform
 import re
 import time
 from pathlib import Path
@@ -16,86 +15,41 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.utils.flop_counter import FlopCounterMode
+from measure import (
+    RESAMPLES,
+    SMALLEST,
+    confusions,
+    gflop,
+    machine,
+    parameters,
+    percent,
+    scores,
+)
 
-from segnet_res import Checkpoint, ConfusionMatrix, SegmentationDataset, Segmenter, build_model
+from segnet_res import Checkpoint, SegmentationDataset, Segmenter, build_model
 from segnet_res.checkpoint import short_hash
-from segnet_res.data.tiles import tile_groups
 from segnet_res.recipe import TrainConfig
 
 BEGIN, END = "<!-- measured: begin (benchmarks/card.py) -->", "<!-- measured: end -->"
 RESULTS = Path(__file__).parent / "results"
 PEER = "smp:unet-resnet18"
-RESAMPLES = 2000
-# A picture is called defective when this many pixels are: a speck of fewer is noise.
-SMALLEST = 25
 # Speed is measured on so many pictures, each model on each in turn.
 TIMED = 20
-
-
-def confusions(segmenter: Segmenter, dataset: SegmentationDataset) -> NDArray[np.int64]:
-    """Return the confusion matrix of each picture, (pictures, C, C)."""
-    counts = []
-    for i in range(len(dataset)):
-        sample = dataset[i]
-        matrix = ConfusionMatrix(dataset.class_map)
-        matrix.update(sample.labels, segmenter.predict(sample.image).labels)
-        counts.append(matrix.counts)
-    return np.stack(counts)
-
-
-def ious(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the IoU of each class of (..., C, C) counts; NaN where a class does not occur."""
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    union = counts.sum(-1) + counts.sum(-2) - hits
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(union > 0, hits / union, np.nan)
-
-
-def interval(values: NDArray[np.float64]) -> list[float]:
-    """Return the 2.5 and 97.5 percentiles of the values that are numbers."""
-    return [float(v) for v in np.nanpercentile(values, [2.5, 97.5])]
 
 
 def measure(checkpoint: Path, root: Path, split: str, device: str, flips: bool) -> dict[str, Any]:
     """Return everything that the card tells."""
     dataset = SegmentationDataset(root, split)
     segmenter = Segmenter.from_checkpoint(checkpoint, device, flips=flips)
-    counts = confusions(segmenter, dataset)
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(counts), (RESAMPLES, len(counts)))
-    resampled = ious(np.stack([counts[chosen].sum(0) for chosen in drawn]))
-    each = ious(counts.sum(0))
-    present = counts.sum(2) > 0  # (pictures, C)
-    parts = np.array(list(tile_groups(dataset.stems).values()))
-    defective = counts[:, 1:, :].sum((1, 2)) > 0
-    called = counts[:, :, 1:].sum((1, 2)) >= SMALLEST
     return {
         "checkpoint": checkpoint.name,
         "hash": short_hash(checkpoint),
         "data": dataset.info.name,
         "split": split,
-        "pictures": len(dataset),
-        "parts": len(set(parts)),
         "flips": flips,
-        "miou": float(np.nanmean(each)),
-        "miou_interval": interval(np.nanmean(resampled, axis=1)),
-        "classes": [
-            {
-                "name": name,
-                "iou": None if np.isnan(each[i]) else float(each[i]),
-                "interval": None if np.isnan(each[i]) else interval(resampled[:, i]),
-                "pictures": int(present[:, i].sum()),
-                "parts": len(set(parts[present[:, i]])),
-                "pixels": int(counts[:, i].sum()),
-            }
-            for i, name in enumerate(dataset.class_map.names)
-        ],
-        "overkill": float(called[~defective].mean()) if (~defective).any() else None,
-        "escape": float((~called[defective]).mean()) if defective.any() else None,
+        **scores(confusions(segmenter, dataset), dataset),
         "speed": speed(segmenter, dataset),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {segmenter.device}",
+        "machine": machine(segmenter.device),
         "torch": torch.__version__,
     }
 
@@ -126,22 +80,11 @@ def speed(segmenter: Segmenter, dataset: SegmentationDataset) -> dict[str, Any]:
     return {
         "peer": PEER,
         "times_as_fast": float(ratio),
-        "parameters": _parameters(segmenter.model),
-        "peer_parameters": _parameters(peer),
-        "gflop_per_megapixel": _gflop(segmenter.model, segmenter.channels),
-        "peer_gflop_per_megapixel": _gflop(peer, segmenter.channels),
+        "parameters": parameters(segmenter.model),
+        "peer_parameters": parameters(peer),
+        "gflop_per_megapixel": gflop(segmenter.model, segmenter.channels),
+        "peer_gflop_per_megapixel": gflop(peer, segmenter.channels),
     }
-
-
-def _parameters(model: torch.nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())
-
-
-@torch.no_grad()
-def _gflop(model: torch.nn.Module, channels: int) -> float:
-    with FlopCounterMode(display=False) as counter:
-        model.cpu().eval()(torch.zeros(1, channels, 256, 256))
-    return counter.get_total_flops() / 1e9 / (256 * 256 / 1e6)
 
 
 def command(checkpoint: Path) -> str:
@@ -162,7 +105,7 @@ def table(result: dict[str, Any], line: str) -> str:
     low, high = result["miou_interval"]
     speed = result["speed"]
     rows = [
-        f"mIoU **{_percent(result['miou'])}** ({_percent(low)} to {_percent(high)}) on the split "
+        f"mIoU **{percent(result['miou'])}** ({percent(low)} to {percent(high)}) on the split "
         f"`{result['split']}`: {result['pictures']} pictures of {result['parts']} parts that the "
         "training has not seen" + (", averaged over mirror images." if result["flips"] else "."),
         "",
@@ -171,9 +114,9 @@ def table(result: dict[str, Any], line: str) -> str:
     ]
     for score in result["classes"]:
         known = score["iou"] is not None
-        between = f"{_percent(score['interval'][0])} to {_percent(score['interval'][1])}"
+        between = f"{percent(score['interval'][0])} to {percent(score['interval'][1])}"
         rows.append(
-            f"| {score['name']} | {_percent(score['iou']) if known else 'n/a'} "
+            f"| {score['name']} | {percent(score['iou']) if known else 'n/a'} "
             f"| {between if known else ''} | {score['pictures']} | {score['parts']} "
             f"| {score['pixels']:,} |"
         )
@@ -183,7 +126,7 @@ def table(result: dict[str, Any], line: str) -> str:
         "so with few parts the truth may lie further off.",
         "",
         f"Whole pictures, defective when {SMALLEST} pixels are: overkill (sound called defective) "
-        f"{_percent(result['overkill'])}, escape (defective passed) {_percent(result['escape'])}.",
+        f"{percent(result['overkill'])}, escape (defective passed) {percent(result['escape'])}.",
         "",
         f"Size and speed: {speed['parameters'] / 1e6:.2f} M parameters, "
         f"{speed['gflop_per_megapixel']:.0f} GFLOP a megapixel; {speed['times_as_fast']:.2f} times "
@@ -198,10 +141,6 @@ def table(result: dict[str, Any], line: str) -> str:
         "```",
     ]
     return "\n".join(rows)
-
-
-def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
 def main() -> None:

@@ -1,0 +1,228 @@
+"""Train and measure plain SegNet, each residual connection, the losses and the peers.
+
+    python benchmarks/accuracy.py run --tiles data/tiles --roads data/roads --seeds 0 1 2
+    python benchmarks/accuracy.py table
+
+Every run is the command ``segnet-res train`` with the same budget; what a run differs in stands in
+`experiments`. A run that was stopped goes on, one that is finished is not run again: half an hour
+now and half an hour later add up. The last epoch is measured, not the best: choosing by the split
+that is reported would flatter every row, and those with restless curves most.
+
+CamVid's val comes from a drive that train contains. ``--drive 0001TP`` leaves a whole drive of
+train out and measures there instead; recipes are chosen that way.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from measure import confusions, gflop, machine, parameters, percent, scores
+
+from segnet_res import SegmentationDataset, Segmenter
+from segnet_res.data import SPLITS
+from segnet_res.data.dataset import read_split
+from segnet_res.images import atomic_write
+
+RESULTS = Path(__file__).parent / "results" / "accuracy"
+DOCS = Path(__file__).parents[1] / "docs" / "accuracy.md"
+BEGIN, END = "<!-- measured: begin (benchmarks/accuracy.py) -->", "<!-- measured: end -->"
+
+SWITCHES = ("shortcut", "skip", "path")
+LOSSES = ("cross-entropy", "balanced", "relaxed")
+OTHER_LOSSES = ("dice", "focal", "lovasz")
+PEERS = ("unet-resnet18", "unet-resnet34", "fpn-resnet34", "deeplabv3plus-resnet34",
+         "segformer-mit_b0", "unet-mobilenet_v2")  # fmt: skip
+AUGMENT = {"tiles": "inspection", "roads": "scene"}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row of the table: what its command line adds to the common budget."""
+
+    network: str
+    loss: str
+    options: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        return f"{self.network}_{self.loss}".replace(":", "-")
+
+
+def experiments(size: str) -> Iterator[Experiment]:
+    """Yield all rows: networks by losses, other losses, peers."""
+    networks = {"segnet": ["--arch", f"segnet-{size}"]}
+    for one in SWITCHES:
+        off = [f"--no-{other}" for other in SWITCHES if other != one]
+        networks[f"only-{one}"] = ["--arch", f"ressegnet-{size}", *off]
+    networks["ressegnet"] = ["--arch", f"ressegnet-{size}"]
+    for network, options in networks.items():
+        for loss in LOSSES:
+            yield Experiment(network, loss, (*options, "--loss", loss))
+    for loss in OTHER_LOSSES:
+        yield Experiment("ressegnet", loss, (*networks["ressegnet"], "--loss", loss))
+    for peer in PEERS:
+        yield Experiment(peer, "relaxed", ("--arch", f"smp:{peer}", "--loss", "relaxed"))
+
+
+def train(experiment: Experiment, data: Path, out: Path, seed: int, common: list[str]) -> None:
+    """Run the command, or go on where it stopped."""
+    words = [sys.executable, "-m", "segnet_res", "train", str(data), "--out", str(out)]
+    if (out / "config.json").exists():
+        words += ["--resume"]
+    else:
+        words += ["--seed", str(seed), *common, *experiment.options]
+    subprocess.run(words, check=True)
+
+
+def measure(out: Path, data: Path, device: str) -> dict[str, Any]:
+    """Return what a finished run reached."""
+    dataset = SegmentationDataset(data, "val")
+    segmenter = Segmenter.from_checkpoint(out / "last.safetensors", device)
+    with (out / "metrics.csv").open(newline="") as file:
+        history = list(csv.DictReader(file))
+    curve = [float(row["miou"] or 0) for row in history]
+    return {
+        **scores(confusions(segmenter, dataset), dataset),
+        "epochs": len(curve),
+        "epochs_to_90": next(i for i, v in enumerate(curve, 1) if v >= 0.9 * curve[-1]),
+        "train_seconds": sum(float(row["seconds"]) for row in history),
+        "parameters": parameters(segmenter.model),
+        "gflop_per_megapixel": gflop(segmenter.model, segmenter.channels),
+        "config": json.loads((out / "config.json").read_text()),
+        "machine": machine(segmenter.device),
+        "torch": torch.__version__,
+    }
+
+
+def leave_out(root: Path, drive: str, target: Path) -> Path:
+    """Make a dataset whose val is one drive of the training split, and whose train the others."""
+    if not target.exists():
+        (target / "splits").mkdir(parents=True)
+        for name in ("dataset.yaml", "images", "masks"):
+            (target / name).symlink_to((root / name).resolve())
+        stems = read_split(root, "train")
+        for split, chosen in zip(SPLITS, (False, True), strict=False):
+            lines = [stem for stem in stems if stem.split("/")[-1].startswith(drive) is chosen]
+            (target / "splits" / f"{split}.txt").write_text("\n".join(lines) + "\n")
+    return target
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run what is missing, all rows of the first seed before the second."""
+    folders = {"tiles": arguments.tiles, "roads": arguments.roads}
+    if arguments.drive and arguments.roads:
+        target = arguments.out / f"without-{arguments.drive}"
+        folders["roads"] = leave_out(arguments.roads, arguments.drive, target)
+    jobs = [
+        (seed, name, data, experiment)
+        for seed in arguments.seeds
+        for name, data in folders.items()
+        if data is not None
+        for experiment in experiments(arguments.size)
+        if not arguments.only or experiment.name in arguments.only
+    ]
+    for number, (seed, name, data, experiment) in enumerate(jobs, 1):
+        split = f"{name}-{arguments.drive}" if name == "roads" and arguments.drive else name
+        label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}"
+        result = RESULTS / f"{label}.json"
+        print(f"{number}/{len(jobs)} {label}{' (done before)' if result.exists() else ''}")
+        if result.exists():
+            continue
+        out = arguments.out / label
+        common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[name]]
+        common += ["--device", arguments.device, *arguments.options]
+        train(experiment, data, out, seed, common)
+        content = {"data": split, "network": experiment.network, "loss": experiment.loss,
+                   "size": arguments.size, "seed": seed}  # fmt: skip
+        content |= measure(out, data, arguments.device)
+        with atomic_write(result) as file:
+            file.write(json.dumps(content, indent=1).encode() + b"\n")
+
+
+def table() -> str:
+    """Return one table a data set and budget, from all results there are."""
+    rows = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    groups: dict[tuple[Any, ...], dict[tuple[str, str], list[dict[str, Any]]]] = {}
+    for row in rows:
+        config = row["config"]
+        budget = (row["data"], row["size"], row["epochs"], config["steps"], config["batch"],
+                  config["crop"], row["machine"])  # fmt: skip
+        groups.setdefault(budget, {}).setdefault((row["network"], row["loss"]), []).append(row)
+    lines = []
+    for (data, size, epochs, steps, batch, crop, device), members in groups.items():
+        budget = f"{epochs} epochs of {steps or 'as many'} steps, {batch} crops of {crop}"
+        lines += [
+            f"## {data}, size {size}",
+            "",
+            f"{budget} pixels, on {device}.",
+            "",
+            "| network | loss | seeds | mIoU | 95 % interval | overkill | escape "
+            "| epochs to 90 % | M parameters | GFLOP a megapixel |",
+            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        ]
+        ranked = sorted(members.items(), key=lambda item: -_mean(item[1], "miou"))
+        lines += [_row(network, loss, seeds) for (network, loss), seeds in ranked]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _row(network: str, loss: str, seeds: list[dict[str, Any]]) -> str:
+    low = min(row["miou_interval"][0] for row in seeds)
+    high = max(row["miou_interval"][1] for row in seeds)
+    tiles = seeds[0]["data"] == "tiles"
+    return (
+        f"| {network} | {loss} | {len(seeds)} | {percent(_mean(seeds, 'miou'))} "
+        f"| {percent(low)} to {percent(high)} "
+        f"| {percent(_mean(seeds, 'overkill') if tiles else None)} "
+        f"| {percent(_mean(seeds, 'escape') if tiles else None)} "
+        f"| {_mean(seeds, 'epochs_to_90'):.0f} | {seeds[0]['parameters'] / 1e6:.2f} "
+        f"| {seeds[0]['gflop_per_megapixel']:.0f} |"
+    )
+
+
+def _mean(rows: list[dict[str, Any]], key: str) -> float:
+    return float(sum(row[key] for row in rows) / len(rows))
+
+
+def write_table() -> None:
+    """Put the tables between the marker lines of the page in docs."""
+    text = DOCS.read_text() if DOCS.exists() else f"# Accuracy\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    with atomic_write(DOCS) as file:
+        file.write(f"{before}{BEGIN}\n\n{table()}\n{END}{after}".encode())
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("table", help="write the tables of docs/accuracy.md from the results")
+    runs = commands.add_parser("run", help="train and measure what is missing")
+    runs.add_argument("--tiles", type=Path, help="dataset folder of magnetic-tile")
+    runs.add_argument("--roads", type=Path, help="dataset folder of camvid")
+    runs.add_argument("--drive", help="leave this drive of camvid's train out, measure there")
+    runs.add_argument("--out", type=Path, default=Path("runs/accuracy"))
+    runs.add_argument("--size", default="small")
+    runs.add_argument("--epochs", type=int, default=60)
+    runs.add_argument("--seeds", type=int, nargs="+", default=[0])
+    runs.add_argument("--device", default="auto")
+    runs.add_argument("--only", nargs="*", help="names of rows, such as ressegnet_relaxed")
+    runs.add_argument("options", nargs="*", help="after --: further options of train, for all rows")
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        run(arguments)
+    else:
+        write_table()
+
+
+if __name__ == "__main__":
+    main()
