@@ -46,7 +46,6 @@ def options(
 
 app.command("app")(page.app)
 app.command("train")(train.train)
-app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)

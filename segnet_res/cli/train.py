@@ -1,6 +1,7 @@
 """``segnet-res train``: from a dataset to a checkpoint."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import chain
@@ -20,6 +21,7 @@ _BASE = TrainConfig()
 
 # Enough parts for every defect in several forms; drawn in some seconds.
 _SYNTHETIC_PARTS = 240
+_SYNTHETIC = "synthetic-parts"
 
 
 def train(
@@ -112,25 +114,26 @@ def train(
 
       torchrun --nproc-per-node 4 -m segnet_res train data/tiles --out runs/tiles
     """
+    from segnet_res.checkpoint import read_metadata
     from segnet_res.training import RunFolder, train_events
 
     run = RunFolder(out)
     config = _config(context, run, resume=resume)
-    events = train_events(
-        config,
-        dataset or _synthetic(out, config.seed),
-        out,
-        resume=resume,
-        start=start,
-        licence=licence,
-    )
+    data = dataset or _known_dataset(run, config, resume=resume)
+    events = train_events(config, data, out, resume=resume, start=start, licence=licence)
     try:
-        best = _show(events, config)
+        trained = _show(events, config)
     except KeyboardInterrupt:
-        note(f"go on with: segnet-res train {dataset or ''} --out {out} --resume")
+        if _leads() and run.config.exists():
+            note(f"go on with: segnet-res train --out {shlex.quote(str(out))} --resume")
         raise
     if _leads():
-        say(f"best mIoU {best}: {run.best}" if best else f"{out}: the run was finished before")
+        best = read_metadata(run.best)
+        say(
+            f"{'' if trained else 'the run was finished before: '}best mIoU "
+            f"{_percent((best.scores or {}).get('miou'))} in epoch {best.recipe['epoch']}: "
+            f"{run.best}"
+        )
 
 
 def _config(context: typer.Context, run: "RunFolder", *, resume: bool) -> TrainConfig:
@@ -143,11 +146,22 @@ def _config(context: typer.Context, run: "RunFolder", *, resume: bool) -> TrainC
     return TrainConfig(**((run.read_config().to_dict() if resume else {}) | given))
 
 
+def _known_dataset(run: "RunFolder", config: TrainConfig, *, resume: bool) -> Path:
+    """Return the dataset of a run for which none is named: its own, or synthetic parts."""
+    if resume and not (run.path / _SYNTHETIC).exists():
+        dataset = run.read_origin().dataset
+        if dataset is not None:
+            return dataset
+    if not resume:
+        run.check_free()
+    return _synthetic(run.path, config.seed)
+
+
 def _synthetic(out: Path, seed: int) -> Path:
     """Return the folder of synthetic parts of a run, drawn when it is not there yet."""
     from segnet_res.data import synthesize
 
-    folder = out / "synthetic-parts"
+    folder = out / _SYNTHETIC
     if not folder.exists():
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise UsageError(
@@ -159,20 +173,20 @@ def _synthetic(out: Path, seed: int) -> Path:
     return folder
 
 
-def _show(events: "Iterator[Event]", config: TrainConfig) -> str:
-    """Show progress and a line for each epoch; return the best mIoU of this part of the run."""
+def _show(events: "Iterator[Event]", config: TrainConfig) -> bool:
+    """Show progress and a line for each epoch; return whether there was anything left to train."""
     from segnet_res.training import Epoch, Step
 
     first = next(events, None)
     if first is None:
-        return ""
+        return False
     assert isinstance(first, Step)
     if not _leads():
         for _ in events:
             pass
-        return ""
+        return True
     whole = first.steps * first.images
-    best = miou = ""
+    miou = ""
     with progress(
         "training", config.epochs * whole, unit="images", done=(first.epoch - 1) * whole
     ) as bar:
@@ -182,11 +196,10 @@ def _show(events: "Iterator[Event]", config: TrainConfig) -> str:
                 bar.advance(event.images, note=f"{where}{miou}")
             elif isinstance(event, Epoch):
                 miou = f"  mIoU {_percent(event.scores.miou)}"
-                best = _percent(event.scores.miou) if event.best else best
                 say(_line(event))
             else:
                 bar.advance(0, note=f"epoch {event.epoch}: validating {event.done}/{event.total}")
-    return best
+    return True
 
 
 def _line(epoch: "Epoch") -> str:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from segnet_res.augment import build_augmentation, random_crop
 from segnet_res.data import SegmentationDataset
+from segnet_res.errors import SegnetResError, TrainingError
 from segnet_res.recipe import TrainConfig
 
 
@@ -34,11 +35,18 @@ class Batch:
         return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.stems)
 
 
-class Crops(Dataset[tuple[Tensor, Tensor, str]]):
+# Pixels (channels, crop, crop) uint8, labels (crop, crop) int64, and the picture's stem.
+Crop = tuple[Tensor, Tensor, str]
+
+
+class Crops(Dataset[Crop | SegnetResError]):
     """Crops by number.
 
     Crop ``i`` depends on the seed and on ``i`` alone, not on the crops before it or on the worker
     that cuts it: a resumed training sees what an uninterrupted one would have seen.
+
+    A picture that cannot be read gives the error in place of a crop: what a worker process raises
+    would arrive with the text of its traceback.
 
     Args:
         dataset: The training split.
@@ -59,7 +67,13 @@ class Crops(Dataset[tuple[Tensor, Tensor, str]]):
             if pixels[:, label].any()
         }
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, str]:
+    def __getitem__(self, number: int) -> Crop | SegnetResError:
+        try:
+            return self._cut(number)
+        except SegnetResError as error:
+            return error
+
+    def _cut(self, number: int) -> Crop:
         config = self.config
         rng = np.random.default_rng([config.seed, number])
         focus, index = self._draw(rng)
@@ -103,15 +117,42 @@ class EpochSampler(Sampler[int]):
             yield from range(first, first + self.batch)
 
 
-def collate(crops: Sequence[tuple[Tensor, Tensor, str]]) -> Batch:
-    """Stack crops into a batch."""
-    images, labels, stems = zip(*crops, strict=True)
+def collate(crops: Sequence[Crop | SegnetResError]) -> Batch | SegnetResError:
+    """Stack crops into a batch; the first error among them takes its place."""
+    sound = []
+    for crop in crops:
+        if isinstance(crop, SegnetResError):
+            return crop
+        sound.append(crop)
+    images, labels, stems = zip(*sound, strict=True)
     return Batch(torch.stack(images), torch.stack(labels), stems)
 
 
-def build_loader(
-    crops: Crops, sampler: EpochSampler, *, workers: int, pin: bool
-) -> "DataLoader[Batch]":
+def batches(loader: "Loader") -> Iterator[Batch]:
+    """Yield the batches of one epoch.
+
+    Raises:
+        DataError: when a picture or mask cannot be used.
+        TrainingError: when the system has ended a worker.
+    """
+    try:
+        for batch in loader:
+            if isinstance(batch, SegnetResError):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            f"a reading process was ended by the system ({str(error).splitlines()[0]}), mostly "
+            "for want of memory; lower --workers, 0 reads without further processes"
+        ) from error
+
+
+Loader = DataLoader[Batch | SegnetResError]
+
+
+def build_loader(crops: Crops, sampler: EpochSampler, *, workers: int, pin: bool) -> Loader:
     """Return the loader of one process; its workers live as long as it does."""
     return DataLoader(
         crops,  # type: ignore[arg-type]  # collate turns the crops into batches

@@ -4,12 +4,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
 from segnet_res.errors import UsageError
 from segnet_res.models import resolve_device
+
+# The others wait while the first validates; NCCL would give up after ten minutes.
+_LONGEST_WAIT = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def processes(device: str) -> Iterator[Processes]:
         device: As `resolve_device` takes it; with several processes each takes a GPU of its own.
 
     Raises:
-        UsageError: when the variables of torchrun are damaged.
+        UsageError: when the variables of torchrun are damaged or incomplete.
         DeviceError: when the device is missing.
     """
     world = _variable("WORLD_SIZE", 1)
@@ -65,7 +69,15 @@ def processes(device: str) -> Iterator[Processes]:
     mine = resolve_device(f"{kind}:{local}" if kind == "cuda" else kind)
     if mine.type == "cuda":
         torch.cuda.set_device(mine)
-    dist.init_process_group("nccl" if mine.type == "cuda" else "gloo")
+    try:
+        dist.init_process_group(
+            "nccl" if mine.type == "cuda" else "gloo",
+            timeout=_LONGEST_WAIT,
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"{world} processes cannot find each other ({error}); start them by torchrun"
+        ) from error
     try:
         yield Processes(rank, world, mine)
     finally:

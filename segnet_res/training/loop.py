@@ -1,9 +1,10 @@
 """The training loop: yields what happens, and writes the run's folder after every epoch."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,14 @@ from torch.utils.tensorboard import SummaryWriter
 
 from segnet_res.checkpoint import Checkpoint, Metadata
 from segnet_res.data import SegmentationDataset, fingerprint
-from segnet_res.errors import DeviceError, TrainingError
+from segnet_res.errors import DeviceError, TrainingError, UsageError
 from segnet_res.evaluation import check_fit, evaluate_each
 from segnet_res.inference import Segmenter
 from segnet_res.losses import build_loss
 from segnet_res.metrics import Scores
 from segnet_res.models import is_out_of_memory
 from segnet_res.recipe import TrainConfig
-from segnet_res.training.crops import Batch, Crops, EpochSampler, build_loader
+from segnet_res.training.crops import Batch, Crops, EpochSampler, batches, build_loader
 from segnet_res.training.curves import draw_curves
 from segnet_res.training.distributed import Processes, processes
 from segnet_res.training.optim import (
@@ -34,8 +35,15 @@ from segnet_res.training.optim import (
     refresh_norms,
     update_average,
 )
-from segnet_res.training.run_folder import RunFolder
-from segnet_res.training.setup import Start, describe, prepare, steps_per_epoch, worker_count
+from segnet_res.training.run_folder import Origin, RunFolder
+from segnet_res.training.setup import (
+    Start,
+    describe,
+    prepare,
+    resumed,
+    steps_per_epoch,
+    worker_count,
+)
 
 
 @dataclass(frozen=True)
@@ -111,8 +119,9 @@ def train(
         data: A dataset folder.
         out: The run's folder (see `RunFolder`).
         resume: Go on with the run in ``out``; ends with the weights of an uninterrupted run.
-        start: A checkpoint whose weights are the start, for the same classes.
-        licence: Note on what the data allow, for the checkpoint.
+        start: A checkpoint whose weights are the start, for the same classes; a run that is resumed
+            knows its own.
+        licence: Note on what the data allow, for the checkpoint; a run that is resumed keeps it.
 
     Yields:
         One `Epoch` after another; under torchrun only in the process of rank 0.
@@ -121,7 +130,8 @@ def train(
         DataError: when the data cannot be used.
         CheckpointError: when ``start`` does not fit.
         DeviceError: when a device is missing, or memory runs out.
-        TrainingError: when a loss is not finite, or ``out`` does not fit.
+        TrainingError: when a loss or gradient is not finite, ``out`` does not fit, or a reading
+            process is ended.
         StorageError: when ``out`` cannot be written.
         UsageError: when an option makes no sense.
     """
@@ -140,37 +150,53 @@ def train_events(
     licence: str | None = None,
 ) -> Iterator[Event]:
     """Like `train`, but yields every step and every validated picture too."""
-    run = RunFolder(out)
+    run, origin, state = RunFolder(out), Origin(data, start, licence=licence), None
+    if not resume:
+        run.check_free()
     with processes(config.device) as group:
         training = SegmentationDataset(data, "train")
         validation = SegmentationDataset(data, "val")
-        state = None
         if resume:
             run.check_config(config)
+            origin = run.check_origin(origin)
             state = run.load_state()
-        begin = prepare(config, training, start)
+        if state is None:
+            begin = prepare(config, training, origin.start)
+            run.check_parent(origin, begin.parent)
+            origin = replace(origin, parent=begin.parent)
+        else:
+            begin = resumed(run.last, training)
         check_fit(_segmenter(begin.model, validation, group.device), validation)
-        digest = fingerprint(training)
-        if state is not None and state["fingerprint"] != digest:
-            raise TrainingError(
-                f"{data}: the training split has changed since the run was started; "
-                f"start a new run with --start {run.last}"
-            )
-        if group.leads and not resume:
-            run.begin(config)
+        digests = {"fingerprint": fingerprint(training), "validation": fingerprint(validation)}
         trainer = _Trainer(config, training, validation, begin, group, run)
-        trainer.about = {"licence": licence, "digest": digest}
+        trainer.licence, trainer.digests = origin.licence, digests
         if state is not None:
             trainer.restore(state)
-        try:
+        elif group.leads:
+            run.begin(config, origin)
+        with _memory_and_batches(config, group):
             yield from trainer.epochs()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise DeviceError(
-                f"memory of {group.device} ran out with batches of {config.batch} crops of "
-                f"{config.crop}x{config.crop}; lower --batch or --crop"
-            ) from error
+
+
+@contextmanager
+def _memory_and_batches(config: TrainConfig, group: Processes) -> Iterator[None]:
+    """Say what helps where torch finds batches too large or too small."""
+    batches = f"batches of {config.batch} crops of {config.crop}x{config.crop}"
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            f"memory of {group.device} ran out with {batches}; lower --batch or --crop"
+        ) from error
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UsageError(
+            f"{batches} leave a batch norm of this model a single value, which has no deviation; "
+            "raise --batch or --crop"
+        ) from error
 
 
 class _Trainer:
@@ -187,7 +213,8 @@ class _Trainer:
     ) -> None:
         self.config, self.begin, self.group, self.run = config, begin, group, run
         self.training, self.validation = training, validation
-        self.about: dict[str, Any] = {}
+        self.licence: str | None = None
+        self.digests: dict[str, str] = {}
         self.steps = steps_per_epoch(config, len(training), group.world)
         self.model = begin.model.to(group.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = build_average(self.model, config.ema)
@@ -213,7 +240,25 @@ class _Trainer:
         self.best = -1.0
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to the end of an epoch."""
+        """Go back to the end of an epoch.
+
+        Raises:
+            TrainingError: when data or processes are others, so that going on would not end where
+                the run would have ended.
+        """
+        names = {"fingerprint": "training", "validation": "validation"}
+        for key, digest in self.digests.items():
+            if state.get(key, digest) != digest:
+                raise TrainingError(
+                    f"{self.training.root}: the {names[key]} split has changed since the run was "
+                    f"started; start a new run with --start {self.run.last}"
+                )
+        before = state.get("processes", 1)
+        if before != self.group.world:
+            raise TrainingError(
+                f"{self.run.path}: the run was started with {before} processes and is resumed "
+                f"with {self.group.world}; give torchrun --nproc-per-node {before}"
+            )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -250,7 +295,7 @@ class _Trainer:
         self.recent.clear()  # of this epoch only, or a resumed run would have fewer
         self.model.train()
         total = 0.0
-        for step, batch in enumerate(self.loader):
+        for step, batch in enumerate(batches(self.loader)):
             loss = self._step(epoch * self.steps + step, batch)
             total += loss
             self.recent.append(batch.images)
@@ -269,14 +314,12 @@ class _Trainer:
             logits: Tensor = self.forward(images)
         loss = self.loss(logits, labels, number / every)
         value = loss.item()
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {value} in step {number + 1} on {', '.join(batch.stems)}; "
-                "look at these pictures and masks, or lower --lr"
-            )
+        _check_finite("loss", value, number, batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        # Clipping would spread it over all weights, and only the next loss would show it.
+        _check_finite("gradient", norm.item(), number, batch)
         self.optimizer.step()
         update_average(self.average, self.model, config.ema, number)
         return value
@@ -327,11 +370,12 @@ class _Trainer:
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "fingerprint": self.about["digest"],
+                "processes": self.group.world,
                 "done": self.done,
                 "best": self.best,
                 "history": self.history,
             }
+            | self.digests
         )
         return Epoch(epoch + 1, self.config.epochs, loss, scores, better, rate, seconds)
 
@@ -341,11 +385,19 @@ class _Trainer:
         metadata: Metadata = replace(
             describe(self.begin, self.config, self.training, self.group.device),
             scores=scores.to_dict(),
-            licence=self.about["licence"],
+            licence=self.licence,
         )
         metadata.recipe["epoch"] = self.done
-        metadata.data["fingerprint"] = self.about["digest"]
+        metadata.data["fingerprint"] = self.digests["fingerprint"]
         return Checkpoint(metadata, tensors)
+
+
+def _check_finite(what: str, value: float, number: int, batch: Batch) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the {what} became {value} in step {number + 1} on {', '.join(batch.stems)}; "
+            "look at these pictures and masks, or lower --lr"
+        )
 
 
 class _Silent:

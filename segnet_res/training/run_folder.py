@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-import pickle
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from segnet_res.errors import TrainingError
+from segnet_res.errors import StorageError, TrainingError, UsageError
 from segnet_res.images import atomic_write
 from segnet_res.recipe import TrainConfig
 
@@ -17,10 +17,27 @@ from segnet_res.recipe import TrainConfig
 _FREE = ("device", "workers", "compile", "amp")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a run started from, beside its options.
+
+    Attributes:
+        dataset: The dataset folder; None where it is not known.
+        start: The checkpoint whose weights were the start, if there was one.
+        parent: Name and short hash of that checkpoint.
+        licence: Note on what the data allow.
+    """
+
+    dataset: Path | None = None
+    start: Path | None = None
+    parent: str | None = None
+    licence: str | None = None
+
+
 class RunFolder:
     """Files of one training.
 
-    - ``config.json``: the options; written first;
+    - ``config.json``: the options and the origin; written first;
     - ``best.safetensors``: the checkpoint with the best validation mIoU;
     - ``last.safetensors``: the checkpoint of the last epoch;
     - ``state.pt``: what resuming needs; written last in every epoch;
@@ -39,19 +56,39 @@ class RunFolder:
         self.metrics = path / "metrics.csv"
         self.curves = path / "curves.png"
 
-    def begin(self, config: TrainConfig) -> None:
-        """Start a new run.
+    def check_free(self) -> None:
+        """Refuse a folder that a new run would damage.
+
+        A run that stopped before its first epoch was finished has nothing to lose, so that it can
+        be started anew with the option that it stopped for.
 
         Raises:
-            TrainingError: when the folder holds a run already.
-            StorageError: when the folder cannot be written.
+            TrainingError: when the folder holds an epoch of another run.
+            StorageError: when a file is in the way.
         """
-        if self.config.exists() or self.best.exists():
+        if self.path.exists() and not self.path.is_dir():
+            raise StorageError(f"{self.path}: is a file; give --out a folder")
+        if any(path.exists() for path in (self.best, self.last, self.state)):
             raise TrainingError(
                 f"{self.path}: holds a run already; go on with --resume, or choose another --out"
             )
+
+    def begin(self, config: TrainConfig, origin: Origin) -> None:
+        """Start a new run.
+
+        Raises:
+            TrainingError: see `check_free`.
+            StorageError: when the folder cannot be written.
+        """
+        self.check_free()
+        content = config.to_dict() | {
+            "dataset": _absolute(origin.dataset),
+            "start": _absolute(origin.start),
+            "parent": origin.parent,
+            "licence": origin.licence,
+        }
         with atomic_write(self.config) as file:
-            file.write(json.dumps(config.to_dict(), indent=2).encode() + b"\n")
+            file.write(json.dumps(content, indent=2).encode() + b"\n")
 
     def read_config(self) -> TrainConfig:
         """Return the options that the run was started with.
@@ -59,16 +96,74 @@ class RunFolder:
         Raises:
             TrainingError: when there is no run, or its options cannot be read.
         """
+        content = self._read()
         try:
-            return TrainConfig.from_dict(json.loads(self.config.read_text(encoding="utf-8")))
+            return TrainConfig.from_dict(content)
+        except UsageError as error:
+            raise self._damaged(error) from error
+
+    def read_origin(self) -> Origin:
+        """Return what the run started from.
+
+        Raises:
+            TrainingError: when there is no run, or its notes cannot be read.
+        """
+        content = self._read()
+        texts = {key: content.get(key) for key in ("dataset", "start", "parent", "licence")}
+        for key, text in texts.items():
+            if text is not None and not isinstance(text, str):
+                raise self._damaged(ValueError(f"{key} is {text!r}"))
+        dataset, start = texts["dataset"], texts["start"]
+        return Origin(
+            None if dataset is None else Path(dataset),
+            None if start is None else Path(start),
+            texts["parent"],
+            texts["licence"],
+        )
+
+    def check_origin(self, given: Origin) -> Origin:
+        """Return the origin of the run to resume, with what is given anew.
+
+        Raises:
+            TrainingError: when another start is given.
+        """
+        known = self.read_origin()
+        if given.start is not None and _absolute(given.start) != _absolute(known.start):
+            raise TrainingError(
+                f"{self.path}: the run was started from {known.start or 'no checkpoint'} and not "
+                f"{given.start}; leave --start out with --resume, or choose another --out"
+            )
+        return Origin(
+            given.dataset, given.start or known.start, known.parent, given.licence or known.licence
+        )
+
+    def check_parent(self, origin: Origin, parent: str | None) -> None:
+        """Refuse a start that was replaced since the run was started.
+
+        Raises:
+            TrainingError: when it is another file.
+        """
+        if origin.parent is not None and origin.parent != parent:
+            raise TrainingError(
+                f"{origin.start}: was {origin.parent} when the run was started and is {parent}; "
+                "choose another --out"
+            )
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.config.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise TrainingError(
                 f"{self.path}: no run to resume (config.json is missing); start without --resume"
             ) from error
-        except (OSError, ValueError, AttributeError) as error:
-            raise TrainingError(
-                f"{self.config}: damaged ({error}); start again in another folder"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise self._damaged(error) from error
+        if not isinstance(content, dict):
+            raise self._damaged(ValueError("no keys"))
+        return content
+
+    def _damaged(self, error: Exception) -> TrainingError:
+        return TrainingError(f"{self.config}: damaged ({error}); start again in another folder")
 
     def check_config(self, config: TrainConfig) -> None:
         """Refuse to go on with options that would change what the run computes.
@@ -99,7 +194,7 @@ class RunFolder:
         try:
             # weights_only: tensors, numbers and texts, never code.
             state: dict[str, Any] = torch.load(self.state, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a damaged pickle can raise anything
             # torch's own message is a page about unsafe ways to read the file.
             raise TrainingError(
                 f"{self.state}: damaged; start a new run with --start {self.last}"
@@ -112,8 +207,11 @@ class RunFolder:
         Raises:
             StorageError: when the file cannot be written.
         """
+        # torch's own writer hides a full disk behind an error about positions.
+        content = io.BytesIO()
+        torch.save(state, content)
         with atomic_write(self.state) as file:
-            torch.save(state, file)
+            file.write(content.getbuffer())
 
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """Write ``metrics.csv``, one row an epoch.
@@ -127,3 +225,8 @@ class RunFolder:
         writer.writerows(history)
         with atomic_write(self.metrics) as file:
             file.write(text.getvalue().encode())
+
+
+def _absolute(path: Path | None) -> str | None:
+    # A run is resumed from other working folders too.
+    return None if path is None else str(path.resolve())

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from segnet_res.checkpoint import Checkpoint, Metadata, short_hash
+from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
 from segnet_res.data import SegmentationDataset
 from segnet_res.errors import CheckpointError, DataError, UsageError
 from segnet_res.models import SegmentationModel, build_model, describe_device, load_vgg16_bn
@@ -47,11 +47,7 @@ def prepare(config: TrainConfig, dataset: SegmentationDataset, start: Path | Non
         CheckpointError: when the checkpoint or the pretrained weights do not fit.
         UsageError: when options exclude each other.
     """
-    if not len(dataset):
-        raise DataError(
-            f"{dataset.info.name}: the split 'train' is empty; fill it with `segnet-res data split`"
-        )
-    statistics = measure(dataset)
+    statistics = _measure(dataset)
     torch.manual_seed(config.seed)
     if start is not None:
         return _from_checkpoint(config, dataset, start, statistics)
@@ -68,6 +64,14 @@ def prepare(config: TrainConfig, dataset: SegmentationDataset, start: Path | Non
     if config.pretrained is not None:
         load_vgg16_bn(model, config.pretrained)
     return Start(model, architecture, arguments, statistics, None)
+
+
+def _measure(dataset: SegmentationDataset) -> Statistics:
+    if not len(dataset):
+        raise DataError(
+            f"{dataset.info.name}: the split 'train' is empty; fill it with `segnet-res data split`"
+        )
+    return measure(dataset)
 
 
 def _switches(config: TrainConfig, architecture: str) -> dict[str, bool]:
@@ -105,6 +109,32 @@ def _from_checkpoint(
         )
     parent = f"{start.stem} {short_hash(start)}"
     return Start(checkpoint.build_model(), meta.architecture, meta.arguments, statistics, parent)
+
+
+def resumed(last: Path, dataset: SegmentationDataset) -> Start:
+    """Return what a run had started from, after its weights are in its state.
+
+    Neither the checkpoint that it started from nor pretrained weights are needed again.
+
+    Args:
+        last: The checkpoint of the run's last epoch, which knows the architecture.
+        dataset: The training split.
+
+    Raises:
+        CheckpointError: when the checkpoint is missing or damaged.
+        DataError: when the training split is empty or cannot be read.
+    """
+    statistics = _measure(dataset)
+    meta = read_metadata(last)
+    model = build_model(
+        meta.architecture,
+        num_classes=len(dataset.class_map),
+        channels=dataset.channels,
+        mean=meta.mean,
+        std=meta.std,
+        **meta.arguments,
+    )
+    return Start(model, meta.architecture, meta.arguments, statistics, meta.parent)
 
 
 def describe(

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from segnet_res.errors import (
     CheckpointError,
     DataError,
     DeviceError,
+    ImageError,
+    StorageError,
     TrainingError,
     UsageError,
 )
@@ -265,3 +268,138 @@ def test_cuda_trains(tiny_dataset, tmp_path, compile):
     )
     epochs = list(train(config, tiny_dataset, tmp_path / "run"))
     assert np.isfinite(epochs[-1].loss)
+
+
+def quick(**options):
+    return TrainConfig(**(QUICK.to_dict() | options))
+
+
+def test_a_resumed_run_needs_neither_its_start_nor_its_licence_again(
+    tiny_dataset, tiny_checkpoint, tmp_path
+):
+    config = quick(arch=None, epochs=2)
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    for run in (whole, broken):
+        epochs = train(config, tiny_dataset, run.path, start=tiny_checkpoint, licence="CC BY 4.0")
+        list(epochs) if run is whole else next(epochs)
+    other = tiny_checkpoint.with_name("other.safetensors")
+    tiny_checkpoint.rename(other)
+
+    with pytest.raises(TrainingError, match=r"was started from .*tiny\.safetensors and not .*othe"):
+        list(train(config, tiny_dataset, broken.path, resume=True, start=other))
+    list(train(config, tiny_dataset, broken.path, resume=True))
+
+    assert_equal_weights(whole.last, broken.last)
+    metadata = Checkpoint.load(broken.last).metadata
+    assert metadata.architecture == "ressegnet-tiny"
+    assert metadata.parent == Checkpoint.load(whole.last).metadata.parent
+    assert metadata.licence == "CC BY 4.0"
+
+
+def test_a_run_stopped_in_its_first_epoch_begins_again_at_its_start(
+    tiny_dataset, tiny_checkpoint, tmp_path
+):
+    config = quick(arch=None, epochs=1)
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    list(train(config, tiny_dataset, whole.path, start=tiny_checkpoint))
+    next(train_events(config, tiny_dataset, broken.path, start=tiny_checkpoint))
+    assert not broken.state.exists()
+    list(train(config, tiny_dataset, broken.path, resume=True))
+    assert_equal_weights(whole.last, broken.last)
+
+    again = RunFolder(tmp_path / "again")
+    next(train_events(config, tiny_dataset, again.path, start=tiny_checkpoint))
+    Checkpoint.load(whole.last).save(tiny_checkpoint)
+    with pytest.raises(TrainingError, match=r"was tiny \w+ when the run was started and is tiny"):
+        list(train(config, tiny_dataset, again.path, resume=True))
+
+
+def test_a_run_without_an_epoch_may_be_started_anew(tiny_dataset, tmp_path):
+    next(train_events(QUICK, tiny_dataset, tmp_path / "run"))
+    list(train(quick(epochs=1, batch=3), tiny_dataset, tmp_path / "run"))
+    assert RunFolder(tmp_path / "run").read_config().batch == 3
+    (tmp_path / "file").write_text("here first")
+    with pytest.raises(StorageError, match="file: is a file; give --out a folder"):
+        list(train(QUICK, tiny_dataset, tmp_path / "file"))
+
+
+def test_resume_refuses_another_validation_split_and_other_processes(tiny_dataset, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    next(train(QUICK, tiny_dataset, run.path))
+    state = run.load_state()
+    run.save_state(state | {"processes": 2})
+    with pytest.raises(TrainingError, match="with 2 processes and is resumed with 1; give"):
+        list(train(QUICK, tiny_dataset, run.path, resume=True))
+    run.save_state(state)
+    (tiny_dataset / "splits" / "val.txt").write_text("d\n")
+    with pytest.raises(TrainingError, match="the validation split has changed since"):
+        list(train(QUICK, tiny_dataset, run.path, resume=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_picture_is_one_sentence(tiny_dataset, tmp_path, monkeypatch, workers):
+    """Also from a worker process, whose errors torch hands on with a traceback in their text."""
+    import segnet_res.training.statistics as statistics
+
+    monkeypatch.setattr(statistics, "_MOST_PICTURES", 1)  # so that only training reads b
+    picture = tiny_dataset / "images" / "b.png"
+    picture.write_bytes(picture.read_bytes()[:90])
+    with pytest.raises(ImageError, match=r"^b\.png: the file is damaged \([^\n]*\); copy [^\n]*$"):
+        list(train(quick(workers=workers), tiny_dataset, tmp_path / "run"))
+
+
+def test_a_worker_that_the_system_ends(tiny_dataset, tmp_path, monkeypatch):
+    import os
+
+    from segnet_res.training.crops import Crops
+
+    monkeypatch.setattr(Crops, "_cut", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(TrainingError, match=r"a reading process was ended .*; lower --workers"):
+        list(train(quick(workers=1), tiny_dataset, tmp_path / "run"))
+
+
+def test_a_gradient_that_is_not_finite_names_the_files(tiny_dataset, tmp_path, monkeypatch):
+    import segnet_res.training.loop as loop
+
+    # The square root of zero: the loss is 0 and its slope infinite.
+    monkeypatch.setattr(
+        loop, "build_loss", lambda *_: lambda logits, *_: (logits * 0).square().sum().sqrt()
+    )
+    with pytest.raises(TrainingError, match=r"the gradient became nan in step 1 on [ab], [ab]; "):
+        list(train(QUICK, tiny_dataset, tmp_path / "run"))
+
+
+def test_a_single_value_has_no_deviation(tiny_dataset, tmp_path):
+    with pytest.raises(UsageError, match=r"1 crops of 32x32 leave a batch norm .*; raise --batch"):
+        list(train(quick(batch=1), tiny_dataset, tmp_path / "run"))
+
+
+def test_a_full_disk_is_one_sentence(tiny_dataset, tmp_path, monkeypatch):
+    import segnet_res.training.run_folder as run_folder
+
+    run = RunFolder(tmp_path / "run")
+
+    @contextmanager
+    def full(path):
+        raise StorageError(f"{path}: cannot be written (No space left on device)")
+        yield
+
+    epochs = train(QUICK, tiny_dataset, run.path)
+    next(epochs)
+    monkeypatch.setattr(run_folder, "atomic_write", full)
+    with pytest.raises(StorageError, match="No space left"):
+        next(epochs)
+    monkeypatch.undo()
+    assert [epoch.number for epoch in train(QUICK, tiny_dataset, run.path, resume=True)] == [2, 3]
+
+
+def test_the_command_knows_the_dataset_and_the_best_of_its_run(tiny_dataset, tmp_path, runner):
+    out = tmp_path / "run"
+    next(train(quick(epochs=2), tiny_dataset, out))
+    # So that no later epoch is better.
+    RunFolder(out).save_state(RunFolder(out).load_state() | {"best": 1.0})
+    for expected in ("epoch 2/2", "the run was finished before: best mIoU"):
+        done = runner.invoke(app, ["train", "--out", str(out), "--resume"])
+        assert done.exit_code == 0, done.output
+        assert expected in done.output
+        assert f"in epoch 1: {out / 'best.safetensors'}" in done.output
