@@ -29,7 +29,7 @@ def balance_factors(shares: Sequence[float]) -> Tensor:
     [0.5, 1.5]
     """
     factors = 1.0 - torch.tensor(shares, dtype=torch.float64)
-    if not factors.sum() > 0:  # a single class, or one class that has every pixel
+    if not factors.sum() > 0:  # there is a single class
         return torch.ones(len(shares))
     return (factors / factors.mean()).float()
 
@@ -128,7 +128,7 @@ def build_loss(config: TrainConfig, shares: Sequence[float], ignore_index: int) 
         ignore_index: Label of pixels that count nowhere.
 
     Raises:
-        UsageError: when the loss is unknown.
+        UsageError: when the loss is unknown, or ``beta`` is a number for other than two classes.
     """
     if config.loss == "cross-entropy":
         return lambda logits, labels, _: _cross_entropy(logits, labels, None, ignore_index)
@@ -142,6 +142,11 @@ def build_loss(config: TrainConfig, shares: Sequence[float], ignore_index: int) 
     if config.loss == "balanced":
         beta = {"shares": balance_factors(shares), "batch": None}
         chosen = beta[config.beta] if config.beta in beta else float(config.beta)
+        if isinstance(chosen, float) and len(shares) != 2:
+            raise UsageError(
+                f"--beta {config.beta} is for two classes and the dataset has {len(shares)}; "
+                "give shares or batch"
+            )
         return lambda logits, labels, _: balanced_cross_entropy(
             logits, labels, beta=chosen, ignore_index=ignore_index
         )

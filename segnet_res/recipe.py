@@ -106,6 +106,7 @@ class TrainConfig:
             ("schedule", self.schedule in SCHEDULES, f"choose {', '.join(SCHEDULES)}"),
             ("clip", self.clip > 0, "give more than 0"),
             ("ema", 0 <= self.ema < 1, "give 0 (no average) to below 1"),
+            ("seed", 0 <= self.seed < 2**63, "give 0 or more"),
             ("workers", self.workers >= -1, "give -1 (automatic) or more"),
         ]
 

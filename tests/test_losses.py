@@ -95,3 +95,8 @@ def test_a_beta_that_does_not_fit(classes, beta, message):
         balanced_cross_entropy(
             torch.zeros(1, classes, 2, 2), torch.zeros(1, 2, 2, dtype=torch.long), beta=beta
         )
+
+
+def test_a_number_as_beta_is_refused_before_training():
+    with pytest.raises(UsageError, match=r"--beta 0\.3 is for two classes and the dataset has 3"):
+        build_loss(TrainConfig(loss="balanced", beta="0.3"), [0.5, 0.25, 0.25], 255)

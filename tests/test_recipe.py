@@ -6,10 +6,11 @@ from segnet_res.recipe import TrainConfig
 
 def test_all_wrong_options_are_named_at_once():
     with pytest.raises(UsageError) as error:
-        TrainConfig(epochs=0, crop=100, loss="hinge")
+        TrainConfig(epochs=0, crop=100, loss="hinge", seed=-1)
     message = str(error.value)
     assert "epochs is 0, give at least 1" in message
     assert "crop is 100, give a multiple of 32" in message
+    assert "seed is -1, give 0 or more" in message
     assert "loss is 'hinge', choose relaxed" in message
 
 

@@ -1,6 +1,8 @@
 """ImageNet weights of VGG16 with batch norm as the start of the encoder, as SegNet did."""
 
-import pickle
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
@@ -91,7 +93,8 @@ def _read(source: str) -> dict[str, Tensor]:
         from torchvision.models import VGG16_BN_Weights
 
         try:
-            state = VGG16_BN_Weights.IMAGENET1K_V1.get_state_dict(progress=False)
+            with _patience(30):
+                state = VGG16_BN_Weights.IMAGENET1K_V1.get_state_dict(progress=False)
         except (URLError, OSError) as error:
             raise CheckpointError(
                 f"the ImageNet weights of VGG16-BN cannot be fetched ({error}); download them "
@@ -102,7 +105,7 @@ def _read(source: str) -> dict[str, Tensor]:
             state = torch.load(Path(source), map_location="cpu", weights_only=True)
         except FileNotFoundError as error:
             raise CheckpointError(f"{source}: no such file; check the path") from error
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # what is no pickle can raise anything
             raise CheckpointError(
                 f"{source}: not a file of weights that can be read safely; "
                 "use the state dict of torchvision's vgg16_bn"
@@ -110,3 +113,14 @@ def _read(source: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(f"{source}: not a state dict; use the one of torchvision's vgg16_bn")
     return state
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Let connections fail that stay silent; torchvision would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -81,3 +81,12 @@ def test_files_that_are_not_the_weights(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(CheckpointError, match="not a state dict"):
         load_vgg16_bn(model, str(tmp_path / "list.pth"))
+
+
+@pytest.mark.parametrize("content", [b"", b"text\n", b"PK\x03\x04half a zip", b"\x80\x02."])
+def test_a_file_that_is_no_state_dict(tmp_path, content):
+    """An unpickler that meets text can raise anything, IndexError for one."""
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"weights\.pth: not a file of weights"):
+        load_vgg16_bn(build_model("segnet-vgg16", num_classes=2), str(path))
