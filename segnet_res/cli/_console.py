@@ -24,6 +24,9 @@ EXIT_SOME_FAILED = 1
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
 
+# Columns that a training's line takes beside its bar, with counts of five digits.
+_BESIDE_THE_BAR = 74
+
 _consoles: dict[bool, "Console"] = {}
 
 
@@ -57,6 +60,15 @@ def warn(message: str) -> None:
     note(f"warning: {message}")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> counted(1, "picture"), counted(1200, "picture")
+    ('1 picture', '1,200 pictures')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def fail(message: str, code: int = EXIT_UNUSABLE) -> NoReturn:
     """Print ``error: message`` to stderr and end the command with an exit code."""
     note(f"error: {message}")
@@ -70,9 +82,12 @@ class Bar:
         self._bar = bar
         self._task = task
 
-    def advance(self, count: int = 1, *, note: str | None = None) -> None:
+    def advance(
+        self, count: int = 1, *, note: str | None = None, description: str | None = None
+    ) -> None:
         """Count finished items; ``note`` is shown at the end of the line (loss, mIoU, ...)."""
-        fields: dict[str, Any] = {} if note is None else {"note": note}
+        given = {"note": note, "description": description}
+        fields: dict[str, Any] = {key: text for key, text in given.items() if text is not None}
         self._bar.update(self._task, advance=count, **fields)
 
 
@@ -91,6 +106,7 @@ def progress(
         done: Items that were finished before this run; they do not count for the rate.
     """
     from rich import progress as bars
+    from rich.table import Column
     from rich.text import Text
 
     class Rate(bars.ProgressColumn):
@@ -99,13 +115,18 @@ def progress(
             return Text(f"{speed:.1f} {unit}/s" if speed else f"- {unit}/s")
 
     screen = console(stderr=True)
+
+    # On one line in 80 columns too: the bar alone gives way.
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
     with bars.Progress(
-        bars.TextColumn("{task.description}", markup=False),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        Rate(),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.fields[note]}", markup=False),
+        bars.TextColumn("{task.description}", markup=False, table_column=whole()),
+        bars.BarColumn(min(40, max(4, screen.width - _BESIDE_THE_BAR)), table_column=whole()),
+        bars.MofNCompleteColumn(table_column=whole()),
+        Rate(table_column=whole()),
+        bars.TimeRemainingColumn(table_column=whole()),
+        bars.TextColumn("{task.fields[note]}", markup=False, table_column=whole()),
         console=screen,
         transient=True,
         disable=not screen.is_terminal,
@@ -172,7 +193,7 @@ def _report(error: BaseException, *, debug: bool) -> int:
         note("stopped")
         return EXIT_INTERRUPTED
     elif type(error).__name__ == "NoArgsIsHelpError":
-        note(str(error.format_message()))  # type: ignore[attr-defined]
+        console(stderr=True).print(str(error.format_message()))  # type: ignore[attr-defined]
     elif hasattr(error, "format_message"):
         # A usage error of Click, whose class Typer keeps to itself since 0.20-odd.
         note(f"error: {_usage_message(error)}")
@@ -194,8 +215,10 @@ def _usage_message(error: Any) -> str:  # noqa: ANN401 - click.ClickException, w
 
 
 def _printable(text: str) -> str:
-    # File names need not be UTF-8; what cannot be printed is shown as an escape.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    # File names need not be UTF-8 and may hold line breaks, or what a terminal takes for commands:
+    # what cannot be printed is shown as an escape.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(repr(char)[1:-1] if ord(char) < 32 or char == "\x7f" else char for char in text)
 
 
 def _first_line(error: BaseException) -> str:

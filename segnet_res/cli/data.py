@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
-from segnet_res.cli._console import EXIT_SOME_FAILED, console, note, progress, say
+from segnet_res.cli._console import EXIT_SOME_FAILED, console, counted, note, progress, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +106,7 @@ def check(
     _print_shares(report.info, report.images, report.pixels)
     count = sum(problem.serious for problem in report.problems)
     if count:
-        say(f"{count} problem{'s' if count > 1 else ''}")
+        say(f"{counted(count, 'problem')}")
         raise typer.Exit(EXIT_SOME_FAILED)
     say("no problems")
 
@@ -132,7 +132,7 @@ def split(
         dataset, fractions=parse_fractions(fractions), seed=seed, group=group, force=force
     )
     for name, stems in splits.items():
-        say(f"{name}: {len(stems)} pictures")
+        say(f"{name}: {counted(len(stems), 'picture')}")
 
 
 @data_app.command()

@@ -75,7 +75,7 @@ def print_scores(scores: "Scores") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from segnet_res.cli._console import console, say
+    from segnet_res.cli._console import console, counted, say
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", overflow="fold")
@@ -87,7 +87,8 @@ def print_scores(scores: "Scores") -> None:
     console().print(table)
     say(
         f"mIoU {format_ratio(scores.miou)}, pixel accuracy {format_ratio(scores.pixel_accuracy)}, "
-        f"mean accuracy {format_ratio(scores.mean_accuracy)} over {scores.images} pictures"
+        f"mean accuracy {format_ratio(scores.mean_accuracy)} "
+        f"over {counted(scores.images, 'picture')}"
     )
 
 

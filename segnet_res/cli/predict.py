@@ -44,7 +44,7 @@ def predict(
 
     Example: segnet-res predict checkpoints/magnetic-tile.safetensors photos out --report out/r.csv
     """
-    from segnet_res.cli._console import EXIT_SOME_FAILED, note, progress, say
+    from segnet_res.cli._console import EXIT_SOME_FAILED, counted, note, progress, say
     from segnet_res.inference import FolderRun, Segmenter
 
     kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
@@ -74,6 +74,6 @@ def predict(
         parts.append(f"{kept} were there already (--overwrite makes them again)")
     if failed:
         parts.append(f"{failed} failed")
-    say(f"{len(run)} pictures: {', '.join(parts)}; results are in {target}")
+    say(f"{counted(len(run), 'picture')}: {', '.join(parts)}; results are in {target}")
     if failed:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -192,13 +192,16 @@ def _show(events: "Iterator[Event]", config: TrainConfig) -> bool:
     ) as bar:
         for event in chain([first], events):
             if isinstance(event, Step):
-                where = f"epoch {event.epoch}/{config.epochs}  loss {event.loss:.4f}"
-                bar.advance(event.images, note=f"{where}{miou}")
+                bar.advance(
+                    event.images,
+                    description=f"epoch {event.epoch}/{config.epochs}",
+                    note=f"loss {event.loss:.4f}{miou}",
+                )
             elif isinstance(event, Epoch):
                 miou = f"  mIoU {_percent(event.scores.miou)}"
                 say(_line(event))
             else:
-                bar.advance(0, note=f"epoch {event.epoch}: validating {event.done}/{event.total}")
+                bar.advance(0, note=f"validating {event.done}/{event.total}")
     return True
 
 

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from io import StringIO
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from segnet_res.cli import app
-from segnet_res.cli._console import CommandGroup, fail, progress, say
+from segnet_res.cli._console import CommandGroup, _consoles, fail, progress, say
 from segnet_res.errors import DataError
 from segnet_res.version import __version__
 
@@ -184,6 +186,11 @@ def test_names_that_are_not_utf8_can_be_printed(runner: CliRunner):
     assert (result.exit_code, result.stderr) == (2, "error: \\udce9.png: damaged\n")
 
 
+def test_names_with_line_breaks_stay_on_one_line(runner: CliRunner):
+    result = runner.invoke(failing(DataError("a\nb\x1b[2J.png: damaged")), ["go"])
+    assert (result.exit_code, result.stderr) == (2, "error: a\\nb\\x1b[2J.png: damaged\n")
+
+
 def test_results_that_are_not_utf8_can_be_printed(capsys):
     say("out\udce9")
     assert capsys.readouterr().out == "out\\udce9\n"
@@ -195,3 +202,14 @@ def test_no_bar_without_a_terminal(capsys):
         say("one")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("one\n", "")
+
+
+def test_a_bar_fits_on_one_line_of_80_columns(monkeypatch):
+    """Wrapped or cut, it would hide what people watch a training for."""
+    screen = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
+    monkeypatch.setitem(_consoles, True, screen)
+    with progress("training", 20000, done=9900) as bar:
+        bar.advance(100, description="epoch 12/50", note="loss 0.1234  mIoU 62.43 %")
+    frames = [line for line in screen.file.getvalue().splitlines() if "epoch 12/50" in line]
+    assert frames
+    assert all("images/s" in line and "loss 0.1234  mIoU 62.43 %" in line for line in frames)
