@@ -26,8 +26,8 @@ from measure import (
     scores,
 )
 
-from segnet_res import Checkpoint, SegmentationDataset, Segmenter, build_model
-from segnet_res.checkpoint import short_hash
+from segnet_res import SegmentationDataset, Segmenter, build_model
+from segnet_res.checkpoint import read_metadata, short_hash
 from segnet_res.recipe import TrainConfig
 
 BEGIN, END = "<!-- measured: begin (benchmarks/card.py) -->", "<!-- measured: end -->"
@@ -89,15 +89,16 @@ def speed(segmenter: Segmenter, dataset: SegmentationDataset) -> dict[str, Any]:
 
 def command(checkpoint: Path) -> str:
     """Return the command line that trains such a checkpoint: the options that are not defaults."""
-    recipe, base = Checkpoint.load(checkpoint).metadata.recipe, TrainConfig().to_dict()
+    meta, base = read_metadata(checkpoint), TrainConfig().to_dict()
     skipped = ("device", "workers")
     words = [
         f"--{'' if value is not False else 'no-'}{key.replace('_', '-')}"
         + ("" if isinstance(value, bool) else f" {value}")
-        for key, value in recipe.items()
+        for key, value in meta.recipe.items()
         if key in base and key not in skipped and value != base[key] and value is not None
     ]
-    return " ".join(["segnet-res train DATASET --out RUN", *words])
+    parent = [] if meta.parent is None else [f"--start {meta.parent.split()[0]}.safetensors"]
+    return " ".join(["segnet-res train DATASET --out RUN", *parent, *words])
 
 
 def table(result: dict[str, Any], line: str) -> str:
