@@ -14,7 +14,7 @@ checkpoints_app = typer.Typer(help="Look at checkpoints.", no_args_is_help=True)
 @checkpoints_app.command("list")
 def list_(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Folder of .safetensors files.")
+        Path, typer.Argument(metavar="DIR", help="Folder of .safetensors files.")
     ] = Path("checkpoints"),
 ) -> None:
     """List the checkpoints of a folder with classes, training data and validation mIoU.

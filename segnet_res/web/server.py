@@ -64,7 +64,8 @@ def serve(
         samples = Samples(storage.samples())
         app = _build(library, storage, samples, host, logins)
         server, thread = _start(app, listener)
-        threading.Thread(target=_warm_up, args=(library, samples), daemon=True).start()
+        warm_up = threading.Thread(target=_warm_up, args=(library, samples), daemon=True)
+        warm_up.start()
         shown = "localhost" if host in ("0.0.0.0", "::") else host
         if ":" in shown:
             shown = f"[{shown}]"
@@ -73,6 +74,8 @@ def serve(
         finally:
             server.should_exit = True
             thread.join(10)
+            # Python must not end in the middle of torch's import: that aborts the process.
+            warm_up.join(30)
 
 
 def is_local(host: str) -> bool:
