@@ -128,7 +128,8 @@ def build_loss(config: TrainConfig, shares: Sequence[float], ignore_index: int) 
         ignore_index: Label of pixels that count nowhere.
 
     Raises:
-        UsageError: when the loss is unknown, or ``beta`` is a number for other than two classes.
+        UsageError: when the loss is unknown, ``beta`` is a number for other than two classes, or
+            one class has every pixel and so the weight 0.
     """
     if config.loss == "cross-entropy":
         return lambda logits, labels, _: _cross_entropy(logits, labels, None, ignore_index)
@@ -146,6 +147,12 @@ def build_loss(config: TrainConfig, shares: Sequence[float], ignore_index: int) 
             raise UsageError(
                 f"--beta {config.beta} is for two classes and the dataset has {len(shares)}; "
                 "give shares or batch"
+            )
+        if config.beta == "shares" and len(shares) > 1 and max(shares) == 1:
+            raise UsageError(
+                "every labelled pixel of the training split is of one class, whose balance factor "
+                "is 0, so there would be nothing to learn; add pictures of the other classes, or "
+                "choose another --loss"
             )
         return lambda logits, labels, _: balanced_cross_entropy(
             logits, labels, beta=chosen, ignore_index=ignore_index

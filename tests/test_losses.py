@@ -100,3 +100,9 @@ def test_a_beta_that_does_not_fit(classes, beta, message):
 def test_a_number_as_beta_is_refused_before_training():
     with pytest.raises(UsageError, match=r"--beta 0\.3 is for two classes and the dataset has 3"):
         build_loss(TrainConfig(loss="balanced", beta="0.3"), [0.5, 0.25, 0.25], 255)
+
+
+def test_one_class_with_every_pixel_has_nothing_to_balance():
+    with pytest.raises(UsageError, match="every labelled pixel of the training split is of one"):
+        build_loss(TrainConfig(loss="balanced"), [1.0, 0.0], 255)
+    build_loss(TrainConfig(loss="balanced"), [1.0], 255)

@@ -181,7 +181,8 @@ def train_events(
 @contextmanager
 def _memory_and_batches(config: TrainConfig, group: Processes) -> Iterator[None]:
     """Say what helps where torch finds batches too large or too small."""
-    batches = f"batches of {config.batch} crops of {config.crop}x{config.crop}"
+    crops = "1 crop" if config.batch == 1 else f"{config.batch} crops"
+    batches = f"batches of {crops} of {config.crop}x{config.crop}"
     try:
         yield
     except RuntimeError as error:
@@ -194,8 +195,8 @@ def _memory_and_batches(config: TrainConfig, group: Processes) -> Iterator[None]
         if "more than 1 value per channel" not in str(error):
             raise
         raise UsageError(
-            f"{batches} leave a batch norm of this model a single value, which has no deviation; "
-            "raise --batch or --crop"
+            f"{batches} leave a batch norm of this model with a single value, which has no "
+            "deviation; raise --batch or --crop"
         ) from error
 
 

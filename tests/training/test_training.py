@@ -370,7 +370,7 @@ def test_a_gradient_that_is_not_finite_names_the_files(tiny_dataset, tmp_path, m
 
 
 def test_a_single_value_has_no_deviation(tiny_dataset, tmp_path):
-    with pytest.raises(UsageError, match=r"1 crops of 32x32 leave a batch norm .*; raise --batch"):
+    with pytest.raises(UsageError, match=r"of 1 crop of 32x32 leave .*; raise --batch or --crop"):
         list(train(quick(batch=1), tiny_dataset, tmp_path / "run"))
 
 
