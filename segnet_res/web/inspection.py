@@ -12,7 +12,7 @@ from segnet_res.errors import DataError, ImageError, SegnetResError
 from segnet_res.images import UInt8Array, image_size, read_image, read_mask
 from segnet_res.metrics import ConfusionMatrix, Scores
 from segnet_res.render import background, class_pixels
-from segnet_res.web.library import Library
+from segnet_res.web.checkpoints import Library
 from segnet_res.web.samples import Samples
 from segnet_res.web.storage import Storage, write_index_png, write_preview
 

@@ -5,8 +5,8 @@ from typing import Any
 import gradio as gr
 
 from segnet_res.web import inspect_tab, models_tab
+from segnet_res.web.checkpoints import Library
 from segnet_res.web.inspection import Inspector
-from segnet_res.web.library import Library
 from segnet_res.web.samples import Samples
 from segnet_res.web.script import script_component
 

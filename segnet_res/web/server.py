@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segnet_res.errors import SegnetResError, UsageError
-from segnet_res.web.library import Library
+from segnet_res.web.checkpoints import Library
 from segnet_res.web.samples import Samples
 from segnet_res.web.security import LOOPBACK, MAX_UPLOAD_BYTES, Guard, login_check, read_logins
 from segnet_res.web.storage import Storage, private_folder

@@ -63,7 +63,6 @@ def test_segnet_vgg16_has_the_published_layers():
         model = build_model("segnet-vgg16", num_classes=11)
     convs = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
     encoder = [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
-    decoder = [512] * 5 + [256] * 3 + [128] * 2 + [64] * 2
     # The mirror: each stage ends in the width of the next finer one, the last in the classes.
     decoder = [512, 512, 512, 512, 512, 256, 256, 256, 128, 128, 64, 64, 11]
     assert [conv.out_channels for conv in convs] == encoder + decoder

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from segnet_res.errors import CheckpointError
-from segnet_res.web.library import Library
+from segnet_res.web.checkpoints import Library
 
 
 @pytest.fixture
