@@ -6,31 +6,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segnet_res.cli._options import (
+    BackendOption,
+    CheckpointArgument,
+    DeviceOption,
+    FlipsOption,
+    OverlapOption,
+    PrecisionOption,
+    TileOption,
+)
+
 if TYPE_CHECKING:
     from segnet_res.metrics import Scores
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")],
+    checkpoint: CheckpointArgument,
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset folder.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
     json_file: Annotated[
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write the scores as JSON; - for stdout."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    backend: Annotated[str, typer.Option(help="What runs the model: auto or torch.")] = "auto",
-    tile: Annotated[
-        int, typer.Option(help="Larger pictures go through the model in tiles of this many pixels.")
-    ] = 1024,
-    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")] = 128,
-    flips: Annotated[
-        bool,
-        typer.Option("--flips", help="Average over mirror images: better, four times slower."),
-    ] = False,
-    precision: Annotated[
-        str, typer.Option(help="float32, or bfloat16 or float16 for speed on CUDA.")
-    ] = "float32",
+    device: DeviceOption = "auto",
+    backend: BackendOption = "auto",
+    tile: TileOption = 1024,
+    overlap: OverlapOption = 128,
+    flips: FlipsOption = False,
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Compare predictions and masks of a split.
 

@@ -5,9 +5,19 @@ from typing import Annotated
 
 import typer
 
+from segnet_res.cli._options import (
+    BackendOption,
+    CheckpointArgument,
+    DeviceOption,
+    FlipsOption,
+    OverlapOption,
+    PrecisionOption,
+    TileOption,
+)
+
 
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")],
+    checkpoint: CheckpointArgument,
     source: Annotated[
         Path, typer.Argument(metavar="SOURCE", help="A picture, or a folder with subfolders.")
     ],
@@ -22,19 +32,12 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Segment again what the target holds already.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    backend: Annotated[str, typer.Option(help="What runs the model: auto or torch.")] = "auto",
-    tile: Annotated[
-        int, typer.Option(help="Larger pictures go through the model in tiles of this many pixels.")
-    ] = 1024,
-    overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")] = 128,
-    flips: Annotated[
-        bool,
-        typer.Option("--flips", help="Average over mirror images: better, four times slower."),
-    ] = False,
-    precision: Annotated[
-        str, typer.Option(help="float32, or bfloat16 or float16 for speed on CUDA.")
-    ] = "float32",
+    device: DeviceOption = "auto",
+    backend: BackendOption = "auto",
+    tile: TileOption = 1024,
+    overlap: OverlapOption = 128,
+    flips: FlipsOption = False,
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Segment a picture or a folder.
 

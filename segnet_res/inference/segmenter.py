@@ -62,7 +62,7 @@ class Segmenter:
         device: Where it computes.
         tile: Largest height and width that goes through the model at once, a multiple of 32.
         overlap: Pixels that neighbouring tiles share, a multiple of 32, at most ``tile / 4``.
-        flips: Average over the picture and its mirror images: a little better, four times slower.
+        flips: Average over the picture and its mirror images; four times the work.
         precision: ``float32``, or ``bfloat16`` or ``float16``: faster on CUDA, and labels may
             differ at borders.
 

@@ -1,0 +1,22 @@
+"""Arguments and options of every command that predicts, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CheckpointArgument = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+BackendOption = Annotated[str, typer.Option(help="What runs the model: auto or torch.")]
+TileOption = Annotated[
+    int, typer.Option(help="Larger pictures go through the model in tiles of this many pixels.")
+]
+OverlapOption = Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")]
+FlipsOption = Annotated[
+    bool, typer.Option("--flips", help="Average over mirror images; four times the work.")
+]
+PrecisionOption = Annotated[
+    str, typer.Option(help="float32, or bfloat16 or float16 for speed on CUDA.")
+]
