@@ -1,0 +1,97 @@
+"""The folder of this machine that the page may read, and the datasets in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segnet_res.data import SPLITS
+from segnet_res.errors import DataError
+
+# Deep enough for <folder>/<customer>/<dataset>; deeper trees would make each look a long one.
+_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What lies below the one folder that the start command allowed.
+
+    Names come from a browser. They are compared with what the folder holds and never become part
+    of a path, so that ``..``, links that lead out and absolute paths reach nothing.
+
+    Attributes:
+        root: The folder; None where the page was started without one.
+    """
+
+    root: Path | None = None
+
+    def datasets(self) -> dict[str, dict[str, int]]:
+        """Return the datasets by their path below the root, each with the pictures of its splits.
+
+        ``.`` stands for the root itself.
+        """
+        return {
+            name: splits
+            for name, path in self._walk()
+            if (path / "dataset.yaml").is_file() and (splits := _splits(path))
+        }
+
+    def dataset(self, name: str) -> Path:
+        """Return the folder of a dataset.
+
+        Raises:
+            DataError: when there is no such dataset.
+        """
+        return self._find(name, "dataset", dict(self._walk()), list(self.datasets()))
+
+    def names(self) -> list[str]:
+        """Return every folder by its path below the root, ``.`` for the root itself."""
+        return [name for name, _ in self._walk()]
+
+    def folder(self, name: str) -> Path:
+        """Return a folder by one of the `names`.
+
+        Raises:
+            DataError: when there is no such folder.
+        """
+        found = dict(self._walk())
+        return self._find(name, "folder", found, list(found))
+
+    def _find(self, name: str, kind: str, paths: dict[str, Path], known: list[str]) -> Path:
+        if name not in known:
+            listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+            remedy = f"known are {listed}" if known else "start the page with --data FOLDER"
+            raise DataError(f"no {kind} is called {name!r}; {remedy}")
+        return paths[name]
+
+    def _walk(self) -> list[tuple[str, Path]]:
+        """Return the root and the folders below it, without hidden ones and without links."""
+        if self.root is None or not self.root.is_dir():
+            return []
+        found, level = [(".", self.root)], [self.root]
+        for _ in range(_DEPTH):
+            level = [child for folder in level for child in _children(folder)]
+            found += [(child.relative_to(self.root).as_posix(), child) for child in level]
+        return found
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            child
+            for child in folder.iterdir()
+            if not child.name.startswith(".") and child.is_dir() and not child.is_symlink()
+        )
+    except OSError:
+        return []  # not ours to read
+
+
+def _splits(dataset: Path) -> dict[str, int]:
+    """Return how many pictures each split lists, without the empty ones."""
+    counts = {}
+    for split in SPLITS:
+        try:
+            text = (dataset / "splits" / f"{split}.txt").read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if count := sum(1 for line in text.splitlines() if line.strip()):
+            counts[split] = count
+    return counts

@@ -1,0 +1,20 @@
+// Every text of the page lies in the folder `texts`, so that a translation has one place to look.
+// The sentences of errors come from the server.
+
+import batch from "./texts/batch.js";
+import common from "./texts/common.js";
+import compare from "./texts/compare.js";
+import evaluate from "./texts/evaluate.js";
+import inspect from "./texts/inspect.js";
+import models from "./texts/models.js";
+import viewer from "./texts/viewer.js";
+
+const TEXTS = { batch, common, compare, evaluate, inspect, models, viewer };
+
+// The text of a key such as "inspect.pictureHint", with the values in place of {name}.
+export function t(key, values = {}) {
+  const [part, name] = key.split(".");
+  const text = TEXTS[part]?.[name];
+  if (text === undefined) throw new Error(`no text is called ${key}`);
+  return text.replace(/\{(\w+)\}/g, (whole, word) => (word in values ? String(values[word]) : whole));
+}
