@@ -23,6 +23,13 @@ def app(
     auth: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File of logins, one user:password a line.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder whose datasets and pictures the page may read; without it none.",
+        ),
+    ] = None,
 ) -> None:
     """Open the inspection page.
 
@@ -35,13 +42,24 @@ def app(
 
     if checkpoints is not None and not checkpoints.is_dir():
         raise UsageError(f"{checkpoints}: no such folder; give the folder that holds checkpoints")
+    if data is not None and not data.is_dir():
+        raise UsageError(f"{data}: no such folder; give the folder that holds datasets or pictures")
     folder = checkpoints if checkpoints is not None else _default_folder()
     if not is_local(host) and auth is None:
         warn(
             f"everybody who reaches {host} can use the page; give --auth FILE, or put a proxy "
             "with a login before it"
         )
-    with _ended_by_signals(), serve(folder.resolve(), host=host, port=port, auth=auth) as server:
+    with (
+        _ended_by_signals(),
+        serve(
+            folder.resolve(),
+            host=host,
+            port=port,
+            auth=auth,
+            data=data.resolve() if data else None,
+        ) as server,
+    ):
         say(f"Page at {server.url} with the checkpoints of {folder}; Ctrl-C ends it.")
         server.wait()
 

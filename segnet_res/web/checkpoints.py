@@ -4,13 +4,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segnet_res.checkpoint import Metadata, find_checkpoints, read_metadata
 from segnet_res.classes import format_color
 from segnet_res.errors import CheckpointError, SegnetResError
+from segnet_res.web.turns import Turnstile
 
 if TYPE_CHECKING:
     from segnet_res.inference import Segmenter
@@ -63,25 +64,22 @@ class Entry:
         }
 
 
-@dataclass
-class _Loaded:
-    segmenter: "Segmenter"
-    # One picture at a time: two would share the cores and double the memory.
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class Library:
     """Finds checkpoints in a folder and lends their models.
 
     Args:
         folder: Looked at anew at each call, so that new files appear without a restart.
         device: "auto", "cpu" or "cuda".
+
+    Attributes:
+        turns: The one queue of the page; whoever borrows a model waits for a turn in it first.
     """
 
     def __init__(self, folder: Path, device: str = "auto") -> None:
         self.folder = folder
         self._device = device
-        self._loaded: OrderedDict[tuple[Path, int, int], _Loaded] = OrderedDict()
+        self.turns = Turnstile()
+        self._loaded: OrderedDict[tuple[Path, int, int], Segmenter] = OrderedDict()
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -110,7 +108,7 @@ class Library:
 
     @contextmanager
     def borrow(self, name: str) -> Iterator["Segmenter"]:
-        """Lend the model of a checkpoint, to one caller at a time.
+        """Lend the model of a checkpoint to whoever has the turn; here nobody waits.
 
         Args:
             name: One of the names of `entries`. It comes from a browser, so it is compared with
@@ -119,11 +117,9 @@ class Library:
         Raises:
             CheckpointError: when the folder has no such checkpoint or it cannot be used.
         """
-        loaded = self._load(name)
-        with loaded.lock:
-            yield loaded.segmenter
+        yield self._load(name)
 
-    def _load(self, name: str) -> _Loaded:
+    def _load(self, name: str) -> "Segmenter":
         path = next((path for path in find_checkpoints(self.folder) if path.stem == name), None)
         if path is None:
             known = ", ".join(entry.name for entry in self.entries())
@@ -136,8 +132,7 @@ class Library:
             status = path.stat()
             key = (path, status.st_mtime_ns, status.st_size)
             if key not in self._loaded:
-                segmenter = Segmenter.from_checkpoint(path, device=self._device)
-                self._loaded[key] = _Loaded(segmenter)
+                self._loaded[key] = Segmenter.from_checkpoint(path, device=self._device)
             self._loaded.move_to_end(key)
             while len(self._loaded) > _KEEP:
                 self._loaded.popitem(last=False)

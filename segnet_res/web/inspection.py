@@ -127,7 +127,7 @@ class Inspector:
             )
         image = read_image(path)
         watch.stage("read")
-        with self._library.borrow(request.model or "") as segmenter:
+        with self._library.turns.turn(), self._library.borrow(request.model or "") as segmenter:
             watch.stage("wait")
             class_map = segmenter.class_map
             labels = segmenter.predict(image).labels

@@ -5,12 +5,16 @@ from typing import Any
 import gradio as gr
 
 from segnet_res.web import inspect_tab, models_tab
-from segnet_res.web.checkpoints import Library
+from segnet_res.web.backend import Backend
 from segnet_res.web.inspection import Inspector
-from segnet_res.web.samples import Samples
 from segnet_res.web.script import script_component
 
-CSS_FILES = ("page.css", "viewer.css")
+# Each tab its own; "page.css" has the colours and pieces that all of them share.
+CSS_FILES = (
+    "page.css",
+    "viewer.css",
+    "models.css",
+)
 
 # System fonts: the page loads nothing from outside.
 THEME = gr.themes.Default(
@@ -23,8 +27,10 @@ THEME = gr.themes.Default(
 TITLE = "Surface inspection"
 
 
-def build_page(library: Library, inspector: Inspector, samples: Samples) -> gr.Blocks:
+def build_page(backend: Backend) -> gr.Blocks:
     """Build the page; nothing slow happens here."""
+    library, samples = backend.library, backend.samples
+    inspector = Inspector(library, backend.storage, samples)
     page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
     with page:
         header = script_component("header.js", "refresh", elem_id="sr-header")

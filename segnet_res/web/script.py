@@ -34,4 +34,5 @@ def script_component(script: str, *events: str, elem_id: str) -> gr.HTML:
         js_on_load=start,
         apply_default_css=False,
         elem_id=elem_id,
+        elem_classes="sr-host",
     )

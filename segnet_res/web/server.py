@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segnet_res.errors import SegnetResError, UsageError
-from segnet_res.web.checkpoints import Library
-from segnet_res.web.samples import Samples
+from segnet_res.web.backend import Backend
 from segnet_res.web.security import LOOPBACK, MAX_UPLOAD_BYTES, Guard, login_check, read_logins
-from segnet_res.web.storage import Storage, private_folder
+from segnet_res.web.storage import private_folder
 
 if TYPE_CHECKING:
     import uvicorn
@@ -43,7 +42,12 @@ class Server:
 
 @contextmanager
 def serve(
-    checkpoints: Path, *, host: str = "127.0.0.1", port: int = 7860, auth: Path | None = None
+    checkpoints: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: Path | None = None,
+    data: Path | None = None,
 ) -> Iterator[Server]:
     """Run the page while the block runs.
 
@@ -52,6 +56,7 @@ def serve(
         host: Address to listen on; anything but this machine's own makes the page public.
         port: 0 takes any free one.
         auth: File of ``user:password`` lines; None lets everybody in.
+        data: Folder whose datasets and pictures the page may read; None: no folder.
 
     Raises:
         UsageError: when the port is taken, the host is unknown, or the file of logins is broken.
@@ -59,12 +64,10 @@ def serve(
     """
     logins = read_logins(auth) if auth is not None else None
     with _listening(host, port) as listener, private_folder() as folder:
-        library = Library(checkpoints)
-        storage = Storage(folder)
-        samples = Samples(storage.samples())
-        app = _build(library, storage, samples, host, logins)
+        backend = Backend.make(checkpoints, folder, data)
+        app = _build(backend, host, logins)
         server, thread = _start(app, listener)
-        warm_up = threading.Thread(target=_warm_up, args=(library, samples), daemon=True)
+        warm_up = threading.Thread(target=_warm_up, args=(backend,), daemon=True)
         warm_up.start()
         shown = "localhost" if host in ("0.0.0.0", "::") else host
         if ":" in shown:
@@ -107,13 +110,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _build(
-    library: Library,
-    storage: Storage,
-    samples: Samples,
-    host: str,
-    logins: dict[str, str] | None,
-) -> "ASGIApp":
+def _build(backend: Backend, host: str, logins: dict[str, str] | None) -> "ASGIApp":
     # Read by gradio when it is imported: it would look for a newer version, and for a Hub account.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -121,10 +118,9 @@ def _build(
     from fastapi import FastAPI
     from starlette.staticfiles import StaticFiles
 
-    from segnet_res.web.inspection import Inspector
     from segnet_res.web.page import CSS_FILES, THEME, build_page
 
-    page = build_page(library, Inspector(library, storage, samples), samples)
+    page = build_page(backend)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/page", StaticFiles(directory=_STATIC))
     gr.mount_gradio_app(
@@ -162,12 +158,13 @@ def _start(app: "ASGIApp", listener: socket.socket) -> tuple["uvicorn.Server", t
     return server, thread
 
 
-def _warm_up(library: Library, samples: Samples) -> None:
+def _warm_up(backend: Backend) -> None:
     """Draw the samples and load the first model while the browser opens the page."""
     # What goes wrong here goes wrong again, with its sentence, when somebody asks for it.
     with suppress(SegnetResError):
-        samples.parts()
+        backend.samples.parts()
+        library = backend.library
         name = library.first()
         if name is not None:
-            with library.borrow(name):
+            with library.turns.turn(), library.borrow(name):
                 logging.getLogger(__name__).debug("loaded %s", name)

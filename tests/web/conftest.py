@@ -14,6 +14,7 @@ from segnet_res.images import UInt8Array
 from segnet_res.web.inspection import Inspector
 from segnet_res.web.samples import Samples
 from segnet_res.web.storage import Storage
+from segnet_res.web.turns import Turnstile
 
 CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
 
@@ -34,6 +35,7 @@ class OneModel:
 
     def __init__(self, class_map: ClassMap = CLASSES) -> None:
         self.model = Brightness(class_map)
+        self.turns = Turnstile()
 
     @contextmanager
     def borrow(self, name: str) -> Iterator[Brightness]:

@@ -1,7 +1,6 @@
 """Finding checkpoints, telling why one cannot be used, and lending models."""
 
 import shutil
-import threading
 
 import pytest
 
@@ -70,20 +69,3 @@ def test_a_model_stays_loaded_and_is_loaded_anew_when_its_file_changes(folder):
     (folder / "tiny.safetensors").write_bytes(copy)
     with library.borrow("tiny") as reloaded:
         assert reloaded is not first
-
-
-def test_a_model_works_for_one_caller_at_a_time(folder):
-    library = Library(folder, device="cpu")
-    order = []
-
-    def borrow_too():
-        with library.borrow("tiny"):
-            order.append("second")
-
-    with library.borrow("tiny"):
-        other = threading.Thread(target=borrow_too)
-        other.start()
-        other.join(0.1)
-        order.append("first")
-    other.join(10)
-    assert order == ["first", "second"]

@@ -1,0 +1,43 @@
+"""What stands behind every tab of one running page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segnet_res.web.checkpoints import Library
+from segnet_res.web.folders import Folders
+from segnet_res.web.pictures import Pictures
+from segnet_res.web.samples import Samples
+from segnet_res.web.storage import Storage
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Made once by the server and handed to each tab.
+
+    Attributes:
+        library: The checkpoints, and whose turn it is to use one (``library.turns``).
+        storage: Where uploads lie and results go.
+        samples: The parts that can be picked.
+        folders: What may be read of this machine.
+        pictures: Finds a picture by what a browser says of it.
+    """
+
+    library: Library
+    storage: Storage
+    samples: Samples
+    folders: Folders
+    pictures: Pictures
+
+    @classmethod
+    def make(cls, checkpoints: Path, private: Path, data: Path | None = None) -> "Backend":
+        """Put a page's parts together.
+
+        Args:
+            checkpoints: Folder of the checkpoints that can be chosen; may be empty or missing.
+            private: Existing folder for uploads and results that only this user can enter.
+            data: Folder whose datasets and pictures the page may read; None: no folder.
+        """
+        storage = Storage(private)
+        samples, folders = Samples(storage.samples()), Folders(data)
+        pictures = Pictures(storage, samples, folders)
+        return cls(Library(checkpoints), storage, samples, folders, pictures)
