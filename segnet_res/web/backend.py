@@ -1,10 +1,11 @@
 """What stands behind every tab of one running page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segnet_res.web.checkpoints import Library
 from segnet_res.web.folders import Folders
+from segnet_res.web.jobs import Jobs
 from segnet_res.web.pictures import Pictures
 from segnet_res.web.samples import Samples
 from segnet_res.web.storage import Storage
@@ -20,6 +21,7 @@ class Backend:
         samples: The parts that can be picked.
         folders: What may be read of this machine.
         pictures: Finds a picture by what a browser says of it.
+        jobs: Long work that goes on while pages come and go.
     """
 
     library: Library
@@ -27,6 +29,7 @@ class Backend:
     samples: Samples
     folders: Folders
     pictures: Pictures
+    jobs: Jobs = field(default_factory=Jobs)
 
     @classmethod
     def make(cls, checkpoints: Path, private: Path, data: Path | None = None) -> "Backend":

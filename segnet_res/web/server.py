@@ -77,7 +77,8 @@ def serve(
         finally:
             server.should_exit = True
             thread.join(10)
-            # Python must not end in the middle of torch's import: that aborts the process.
+            # Python must not end in the middle of torch's work or import: that aborts the process.
+            backend.jobs.close()
             warm_up.join(30)
 
 
