@@ -22,6 +22,12 @@ _DEFAULT_COLORS = (
 
 MAX_CLASSES = 255
 
+# What the first class is called where it means "nothing to report". Other class maps, such as
+# CamVid's, have no background: there every class is painted and no area counts as defect.
+_BACKGROUND_NAMES = frozenset(
+    {"background", "sound", "good", "ok", "normal", "intact", "defect-free", "no defect"}
+)
+
 
 @dataclass(frozen=True)
 class ClassMap:
@@ -134,6 +140,17 @@ class ClassMap:
         counts[: len(self)] = 0
         counts[self.ignore_index] = 0
         return [int(label) for label in np.flatnonzero(counts)]
+
+
+def background(class_map: ClassMap) -> int | None:
+    """Return the label that means "nothing to report", or None where no class means that.
+
+    >>> background(ClassMap.from_names(["background", "crack"]))
+    0
+    >>> background(ClassMap.from_names(["Sky", "Building"])) is None
+    True
+    """
+    return 0 if class_map.names[0].casefold() in _BACKGROUND_NAMES else None
 
 
 def default_color(index: int) -> Color:

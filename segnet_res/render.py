@@ -5,13 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap, Color
+from segnet_res.classes import background as background
 from segnet_res.images import UInt8Array, to_channels
-
-# What the first class is called where it means "nothing to report". Other class maps, such as
-# CamVid's, have no background: there every class is painted and no area counts as defect.
-_BACKGROUND_NAMES = frozenset(
-    {"background", "sound", "good", "ok", "normal", "intact", "defect-free", "no defect"}
-)
 
 # Codes of `error_map`.
 AGREE, FOUND, FALSE_ALARM, MISSED, WRONG_CLASS, UNLABELLED = range(6)
@@ -23,17 +18,6 @@ ERROR_COLORS: dict[int, tuple[str, Color]] = {
     WRONG_CLASS: ("wrong class", (240, 228, 66)),
     FOUND: ("correct", (255, 255, 255)),
 }
-
-
-def background(class_map: ClassMap) -> int | None:
-    """Return the label that means "nothing to report", or None where no class means that.
-
-    >>> background(ClassMap.from_names(["background", "crack"]))
-    0
-    >>> background(ClassMap.from_names(["Sky", "Building"])) is None
-    True
-    """
-    return 0 if class_map.names[0].casefold() in _BACKGROUND_NAMES else None
 
 
 def overlay(
