@@ -13,6 +13,7 @@ from segnet_res.web.script import script_component
 CSS_FILES = (
     "page.css",
     "viewer.css",
+    "jobs.css",
     "models.css",
 )
 

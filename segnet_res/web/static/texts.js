@@ -6,10 +6,11 @@ import common from "./texts/common.js";
 import compare from "./texts/compare.js";
 import evaluate from "./texts/evaluate.js";
 import inspect from "./texts/inspect.js";
+import jobs from "./texts/jobs.js";
 import models from "./texts/models.js";
 import viewer from "./texts/viewer.js";
 
-const TEXTS = { batch, common, compare, evaluate, inspect, models, viewer };
+const TEXTS = { batch, common, compare, evaluate, inspect, jobs, models, viewer };
 
 // The text of a key such as "inspect.pictureHint", with the values in place of {name}.
 export function t(key, values = {}) {

@@ -1,0 +1,57 @@
+// Questions to the server and their answers, one after the other.
+//
+// A component hands on its latest value only: two answers that arrive at once would lose one.
+// Whoever asks through here has at most one question under way.
+
+import { t } from "./texts.js";
+
+const LOOK_SECONDS = 5;
+
+export class Asker {
+  // `value` and `onValue` are those of the component that gets the answers; `send` sends an event.
+  constructor({ value, onValue, send }) {
+    this.send = send;
+    this.number = 0;
+    this.pending = null;
+    this.last = Promise.resolve();
+    onValue(() => this.#received(value()));
+  }
+
+  // The server's answer to `fields`; rejects with a sentence when there is none, or it is an error.
+  ask(fields) {
+    const answer = this.last.then(() => this.#asked(fields));
+    this.last = answer.catch(() => {});
+    return answer;
+  }
+
+  #asked(fields) {
+    return new Promise((resolve, reject) => {
+      const request = ++this.number;
+      this.pending = { request, resolve, reject };
+      this.send({ ...fields, request });
+      this.#watch(request);
+    });
+  }
+
+  #received(reply) {
+    const pending = this.pending;
+    if (!pending || reply?.request !== pending.request) return;
+    this.pending = null;
+    if (reply.error) pending.reject(new Error(reply.error));
+    else pending.resolve(reply);
+  }
+
+  // A server that has gone never answers: without this the page would wait for ever.
+  async #watch(request) {
+    for (let silent = 0; silent < 2;) {
+      await new Promise((done) => setTimeout(done, LOOK_SECONDS * 1000));
+      if (this.pending?.request !== request) return;
+      const there = await fetch(new URL("page/dom.js", document.baseURI), { cache: "no-store" })
+        .then((answer) => answer.ok, () => false);
+      silent = there ? 0 : silent + 1;
+    }
+    if (this.pending?.request !== request) return;
+    this.pending.reject(new Error(t("jobs.gone")));
+    this.pending = null;
+  }
+}
