@@ -1,36 +1,33 @@
-// Masks as arrays of labels, and their reduced forms for zooming out.
+// Masks as arrays of labels, their reduced forms for zooming out, and the map of errors. No page is
+// needed here: a worker runs it.
 
-// A mask is a lossless PNG with one byte a pixel; the browser hands it out as RGBA.
-export async function loadLabels(url) {
-  const bitmap = await loadBitmap(url, { colorSpaceConversion: "none" });
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  const rgba = context.getImageData(0, 0, bitmap.width, bitmap.height).data;
-  const data = new Uint8Array(bitmap.width * bitmap.height);
-  for (let i = 0; i < data.length; i++) data[i] = rgba[4 * i];
-  const result = { width: bitmap.width, height: bitmap.height, data };
-  bitmap.close();
-  return result;
-}
-
-export async function loadBitmap(url, options = {}) {
-  const answer = await fetch(url, { credentials: "same-origin" });
-  if (!answer.ok) throw new Error("the files of this result have expired; choose the picture again");
-  return createImageBitmap(await answer.blob(), options);
-}
+// Levels below this size cost less to draw from than to make.
+const SMALLEST = 512;
 
 // Halve a mask again and again. Of four pixels the first that is not `empty` stays, so that a
 // defect of one pixel is still seen when a large picture is fitted into a small window.
 export function pyramid(labels, empty) {
-  const levels = [labels];
-  while (Math.max(levels.at(-1).width, levels.at(-1).height) > 512) {
-    levels.push(halved(levels.at(-1), empty));
+  return levelsOf(labels, (a, b, c, d) => {
+    if (a !== empty) return a;
+    if (b !== empty) return b;
+    return c !== empty ? c : d;
+  });
+}
+
+// Halve a map of values; the mean of four stays.
+export function averaged(values) {
+  return levelsOf(values, (a, b, c, d) => (a + b + c + d + 2) >> 2);
+}
+
+function levelsOf(finest, merge) {
+  const levels = [finest];
+  while (Math.max(levels.at(-1).width, levels.at(-1).height) > SMALLEST) {
+    levels.push(halved(levels.at(-1), merge));
   }
   return levels;
 }
 
-function halved(fine, empty) {
+function halved(fine, merge) {
   const width = Math.ceil(fine.width / 2);
   const height = Math.ceil(fine.height / 2);
   const data = new Uint8Array(width * height);
@@ -40,11 +37,8 @@ function halved(fine, empty) {
     for (let x = 0; x < width; x++) {
       const left = 2 * x;
       const right = Math.min(left + 1, fine.width - 1);
-      let label = fine.data[top + left];
-      if (label === empty) label = fine.data[top + right];
-      if (label === empty) label = fine.data[bottom + left];
-      if (label === empty) label = fine.data[bottom + right];
-      data[y * width + x] = label;
+      data[y * width + x] = merge(fine.data[top + left], fine.data[top + right],
+        fine.data[bottom + left], fine.data[bottom + right]);
     }
   }
   return { width, height, data };
@@ -54,13 +48,6 @@ function halved(fine, empty) {
 export const ERRORS = {
   agree: 0, found: 1, falseAlarm: 2, missed: 3, wrongClass: 4, unlabelled: 5,
 };
-
-export const ERROR_KEY = [
-  { code: ERRORS.falseAlarm, name: "false alarm", color: "#d55e00" },
-  { code: ERRORS.missed, name: "missed", color: "#0072b2" },
-  { code: ERRORS.wrongClass, name: "wrong class", color: "#f0e442" },
-  { code: ERRORS.found, name: "correct", color: "#ffffff" },
-];
 
 export function errorMap(labels, truth, background, ignore) {
   // One look-up for each pair of labels instead of four comparisons for each pixel.

@@ -1,77 +1,124 @@
 // The canvas viewer: a picture and its masks under one zoom, drawn in the browser.
 
 import { el } from "./dom.js";
-import { ERRORS, ERROR_KEY, errorMap, loadBitmap, loadLabels, pyramid } from "./labels.js";
-import { paintMask, rgba } from "./paint.js";
+import { Files, loadBitmap, loadCodes, loadLabels, loadValues, prepare } from "./masks.js";
+import { paintMask } from "./paint.js";
+import { t } from "./texts.js";
+import { Camera } from "./viewer-camera.js";
+import { Readout } from "./viewer-hover.js";
 import { listen } from "./viewer-input.js";
+import { Toolbar, colorKey } from "./viewer-toolbar.js";
+import { VIEWS, keyOf, tableOf } from "./views.js";
 
-const MODES = ["Overlay", "Image", "Mask", "Outline", "Errors"];
-const NO_LABEL = -1;
+const INSPECT_VIEWS = ["Overlay", "Image", "Mask", "Outline", "Confidence", "Errors", "Unsure"];
 
-export class Viewer {
-  constructor() {
-    this.mode = "Overlay";
+// A picture beyond this takes a browser more memory than it may have.
+const MOST_FULL_PIXELS = 64e6;
+
+export class Viewer extends Camera {
+  // options:
+  //   views    ids of the views that can be chosen, in order; one alone stays as it is
+  //   toolbar  false: another viewer that this one is linked to has it
+  //   label    what screen readers call the picture before there is one
+  //   screen   () => element that full screen enlarges; the viewer itself by default
+  constructor({ views = INSPECT_VIEWS, toolbar = true, label = null, screen = null } = {}) {
+    super();
+    this.views = views;
+    this.mode = this.wanted = views[0];
     this.opacity = 0.55;
     this.hidden = new Set();
     this.masked = true;
-    this.view = { scale: 1, x: 0, y: 0 };
-    this.result = null;
-    this.node = this.#build();
+    this.files = new Files();
+    this.onStep = this.onMode = null;
+    this.askUnsure = null;
+    // Counts results: what a late one has loaded is dropped.
+    this.turn = 0;
+    this.label = label ?? t("viewer.canvas");
+    this.node = this.#build(toolbar);
+    this.screen = screen ?? (() => this.node);
+    this.#takeMode();
     listen(this);
+    prepare();
     new ResizeObserver(() => this.#resized()).observe(this.stage);
   }
 
-  // Load a result's files and draw them. `result` is the server's reply.
+  get onUnsure() {
+    return this.askUnsure;
+  }
+
+  set onUnsure(ask) {
+    this.askUnsure = ask;
+    this.#takeMode();
+  }
+
+  // Load a result's files and draw them; `result` is the server's reply. Resolves with whether it is
+  // on the screen: false when a later call has overtaken it. Throws a sentence when files are gone.
   async show(result, urlOf) {
-    const [picture, labels, truth] = await Promise.all([
-      loadBitmap(urlOf(result.files.preview)),
-      loadLabels(urlOf(result.files.shown)),
-      result.reference ? loadLabels(urlOf(result.reference.file)) : null,
-    ]);
+    const turn = ++this.turn;
+    const batch = await this.files.load(wantedFiles(result, urlOf));
+    if (turn !== this.turn) {
+      this.files.drop(batch);
+      return false;
+    }
+    this.files.take(batch);
     const samePicture = this.result?.original === result.original;
-    const sameModel = this.result?.model === result.model;
+    const sameModel = samePicture && this.result?.model === result.model;
     this.result = result;
-    this.picture = picture;
-    this.original = null;
-    this.originalUrl = urlOf(result.original);
-    this.labels = pyramid(labels, result.background ?? NO_LABEL);
-    this.truth = truth;
-    this.errors = truth
-      ? pyramid(errorMap(labels, truth, result.background, result.ignore), ERRORS.agree)
-      : null;
+    this.urlOf = urlOf;
+    this.#keepLater(sameModel);
     // Classes that were hidden for one part must not stay hidden for the next.
-    if (!samePicture || !sameModel) this.hidden.clear();
-    this.masked = true;
-    this.message.hidden = true;
-    this.buttons.Errors.disabled = !truth;
-    this.buttons.Errors.title = truth ? "5" : "Needs a reference mask";
-    if (!truth && this.mode === "Errors") this.mode = "Overlay";
-    this.setMode(this.mode);
+    if (!sameModel) this.hidden.clear();
+    if (!samePicture) {
+      this.masked = true;
+      // Working it out takes several times the model's time: not for every picture unasked.
+      if (this.wanted === "Unsure" && !result.files.unsure) this.wanted = this.views[0];
+    }
+    if (!this.working) this.tell("");
+    this.#takeMode();
     if (!samePicture) this.fit();
+    await this.#loadConfidence();
+    return turn === this.turn;
   }
 
   clear(text) {
-    this.result = this.picture = this.labels = this.truth = this.errors = this.original = null;
-    this.hover.hidden = true;
+    this.turn++;
+    this.result = null;
+    this.files.clear();
+    this.point(null);
     this.tell(text);
-    this.buttons.Errors.disabled = true;
-    this.draw();
+    this.#takeMode();
   }
 
   tell(text) {
-    this.message.textContent = text;
+    this.message.replaceChildren(...(text ? [el("span", { text })] : []));
     this.message.hidden = !text;
   }
 
-  setMode(mode) {
-    if (mode === "Errors" && this.result && !this.errors) return;
-    this.mode = mode;
-    for (const [name, button] of Object.entries(this.buttons)) {
-      button.setAttribute("aria-pressed", String(name === mode));
+  // Whether there is something to see in a view.
+  has(id) {
+    if (!this.result || !this.views.includes(id)) return false;
+    const { layer } = VIEWS[id];
+    if (layer === null || this.layer(layer)) return true;
+    // These are loaded, or worked out, when somebody looks.
+    if (layer === "confidence") return Boolean(this.result.files.confidence);
+    return layer === "unsure" && Boolean(this.result.files.unsure || this.onUnsure);
+  }
+
+  // A view without data is remembered, and shown as soon as a result has them.
+  setMode(id) {
+    for (const viewer of this.group) {
+      if (viewer.views.length === 1 || !viewer.views.includes(id)) continue;
+      viewer.wanted = id;
+      if (!viewer.working) viewer.tell(viewer.result ? "" : viewer.message.textContent);
+      viewer.#takeMode();
     }
-    this.key.hidden = mode !== "Errors" || !this.errors;
-    this.slider.disabled = mode === "Image" || mode === "Mask" || mode === "Outline";
-    this.draw();
+  }
+
+  setOpacity(share) {
+    for (const viewer of this.group) {
+      viewer.opacity = share;
+      viewer.#takeMode();
+    }
   }
 
   setVisible(index, visible) {
@@ -81,69 +128,25 @@ export class Viewer {
   }
 
   toggleMask() {
-    this.masked = !this.masked;
-    this.draw();
-  }
-
-  fit() {
-    if (!this.result) return;
-    const { width, height } = this.result.image;
-    const scale = Math.min(this.canvas.width / width, this.canvas.height / height);
-    this.view = {
-      scale,
-      x: (this.canvas.width - width * scale) / 2,
-      y: (this.canvas.height - height * scale) / 2,
-    };
-    this.fitted = true;
-    this.draw();
-  }
-
-  // Zoom so that the picture's pixel at window point (x, y) stays there.
-  zoom(factor, x = this.canvas.width / 2, y = this.canvas.height / 2) {
-    if (!this.result) return;
-    const { width, height } = this.result.image;
-    const fitting = Math.min(this.canvas.width / width, this.canvas.height / height);
-    const [least, most] = [Math.min(fitting, 1) / 4, Math.max(fitting, 64)];
-    const scale = Math.min(Math.max(this.view.scale * factor, least), most);
-    const ratio = scale / this.view.scale;
-    this.view = {
-      scale,
-      x: x - (x - this.view.x) * ratio,
-      y: y - (y - this.view.y) * ratio,
-    };
-    this.fitted = false;
-    this.draw();
-  }
-
-  // One picture pixel for one pixel of the screen.
-  actualSize() {
-    this.zoom(1 / this.view.scale);
-  }
-
-  pan(dx, dy) {
-    this.view.x += dx;
-    this.view.y += dy;
-    this.fitted = false;
-    this.draw();
+    const masked = !this.masked;
+    for (const viewer of this.group) {
+      viewer.masked = masked;
+      viewer.draw();
+    }
   }
 
   fullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else this.node.requestFullscreen?.();
+    else this.screen().requestFullscreen?.();
   }
 
-  // Show what lies under window point (x, y).
+  // Show what lies under window point (x, y), here and in the linked viewers; null: nothing.
   point(x, y) {
-    const inside = this.result && this.#pixelAt(x, y);
-    this.hover.hidden = !inside;
-    if (!inside) return;
-    const [column, row] = inside;
-    const { step } = this.result;
-    const labels = this.labels[0];
-    const place = Math.floor(row / step) * labels.width + Math.floor(column / step);
-    let text = `x ${column}  y ${row}  ${this.#className(labels.data[place])}`;
-    if (this.truth) text += `  truth: ${this.#className(this.truth.data[place])}`;
-    this.hover.textContent = text;
+    const pixel = this.result && x !== null ? this.pixelAt(x, y) : null;
+    for (const viewer of this.group) {
+      if (pixel && viewer.result) viewer.readout.show(pixel, viewer !== this);
+      else viewer.readout.hide();
+    }
   }
 
   draw() {
@@ -154,60 +157,120 @@ export class Viewer {
     });
   }
 
-  #build() {
-    this.buttons = {};
-    const modes = el("div", { class: "sr-modes", role: "group", "aria-label": "View" });
-    MODES.forEach((mode, i) => {
-      this.buttons[mode] = el("button", {
-        type: "button", text: mode, title: String(i + 1), onclick: () => this.setMode(mode),
-      });
-      modes.append(this.buttons[mode]);
+  // What is painted or read under a name (labels, errors, confidence, unsure, differences): levels
+  // from fine to coarse, or null.
+  layer(name) {
+    const masks = this.files.get("labels");
+    if (name === "labels") return masks?.levels ?? null;
+    return name === "errors" ? masks?.errors ?? null : this.files.get(name);
+  }
+
+  get truth() {
+    return this.files.get("labels")?.truth ?? null;
+  }
+
+  #build(toolbar) {
+    this.canvas = el("canvas", { tabindex: "0", role: "img", "aria-label": this.label });
+    this.readout = new Readout(this);
+    this.message = el("div", { class: "sr-message", role: "status" });
+    this.badge = el("div", { class: "sr-badge", text: t("viewer.maskHidden"), hidden: true });
+    this.key = el("ul", { class: "sr-key", hidden: true, "aria-label": t("viewer.key") });
+    this.stage = el("div", { class: "sr-stage" }, this.canvas, this.message, ...this.readout.nodes,
+      this.badge, this.key);
+    this.toolbar = !toolbar ? null : new Toolbar(this.views, {
+      mode: (id) => this.setMode(id),
+      opacity: (share) => this.setOpacity(share),
+      fit: () => this.fit(),
+      actualSize: () => this.actualSize(),
+      fullScreen: () => this.fullScreen(),
     });
-    this.slider = el("input", {
-      type: "range", min: 0, max: 100, value: 55, "aria-label": "Opacity of the mask",
-      title: "Opacity of the mask",
-      oninput: () => {
-        this.opacity = this.slider.value / 100;
-        number.textContent = `${this.slider.value} %`;
-        this.draw();
-      },
-    });
-    const number = el("output", { text: "55 %" });
-    const opacity = el("label", { class: "sr-opacity" }, el("span", { text: "Opacity" }),
-      this.slider, number);
-    const button = (text, title, act) =>
-      el("button", { type: "button", class: "sr-tool", text, title, onclick: act });
-    const tools = el("div", { class: "sr-tools" },
-      button("Fit", "0", () => this.fit()),
-      button("1:1", "Z", () => this.actualSize()),
-      button("Full screen", "F", () => this.fullScreen()));
-    this.canvas = el("canvas", {
-      tabindex: "0", role: "img", "aria-label": "Picture with the classes that were found",
-    });
-    this.hover = el("div", { class: "sr-hover", hidden: true });
-    this.message = el("div", { class: "sr-message" });
-    this.badge = el("div", { class: "sr-badge", text: "mask hidden - Space shows it", hidden: true });
-    this.key = el("ul", { class: "sr-key", hidden: true, "aria-label": "Key of the errors" });
-    for (const { name, color } of ERROR_KEY) {
-      const dot = el("span", { class: "sr-dot" });
-      dot.style.backgroundColor = color;
-      this.key.append(el("li", {}, dot, name));
+    return el("div", { class: "sr-viewer" }, this.toolbar?.node, this.stage, this.toolbar?.help);
+  }
+
+  // Let go of what was loaded on demand for another picture.
+  #keepLater(sameModel) {
+    const { files } = this.result;
+    const url = (path) => (path ? this.urlOf(path) : null);
+    this.files.keep("full", url(fullFile(this.result)));
+    this.files.keep("confidence", url(files.confidence));
+    // Limits change nothing in what the model is unsure of.
+    if (files.unsure || !sameModel) this.files.keep("unsure", url(files.unsure));
+    if (!sameModel) this.working = false;
+  }
+
+  // Confidence comes after the mask: nobody should wait for it who does not look at it.
+  async #loadConfidence() {
+    const { confidence } = this.result.files;
+    if (!confidence) return;
+    const loading = this.#later("confidence", confidence, loadValues);
+    if (this.mode === "Confidence") await loading;
+    // Else a failure costs no more than a number at the pointer.
+    else loading.catch(() => {});
+  }
+
+  async #later(name, path, load) {
+    if (!await this.files.later(name, this.urlOf(path), load)) return;
+    this.canvas.dataset[name] = this.result.original;
+    this.#takeMode();
+  }
+
+  // The map of where the model is unsure, asked for when somebody looks.
+  async #workOut() {
+    const { result } = this;
+    if (this.working || this.layer("unsure")) return;
+    this.working = true;
+    this.tell(t("viewer.unsureBusy"));
+    const current = () => this.result?.original === result.original && this.result.model === result.model;
+    try {
+      const path = result.files.unsure ?? await this.onUnsure(result);
+      if (!current()) return;
+      if (path) await this.#later("unsure", path, loadValues);
+      this.working = false;
+      this.tell("");
+    } catch (error) {
+      if (!current()) return;
+      this.working = false;
+      this.wanted = this.views[0];
+      this.#takeMode();
+      this.tell(error.message);
     }
-    this.stage = el("div", { class: "sr-stage" }, this.canvas, this.message, this.hover, this.badge,
-      this.key);
-    this.buttons.Errors.disabled = true;
-    const bar = el("div", { class: "sr-toolbar" }, modes, opacity, tools);
-    return el("div", { class: "sr-viewer" }, bar, this.stage);
+  }
+
+  // Go to the view that is wanted, or to the first where it has nothing to show.
+  #takeMode() {
+    const before = this.mode;
+    this.mode = !this.result || this.has(this.wanted) ? this.wanted : this.views[0];
+    this.#showMode();
+    if (this.result && this.mode === "Unsure") this.#workOut();
+    if (this.mode !== before) this.onMode?.(this.mode);
+    this.draw();
+  }
+
+  #showMode() {
+    const key = this.result && keyOf(this.mode, this.result);
+    this.key.replaceChildren(...(key ? colorKey(key) : []));
+    this.key.hidden = !key;
+    const name = this.result?.image.name;
+    const view = t(`viewer.${this.mode}`);
+    this.canvas.setAttribute("aria-label", name ? t("viewer.canvasOf", { name, view }) : this.label);
+    if (!this.toolbar) return;
+    for (const id of this.views) {
+      // Before there is a result, only what needs nothing more than one can be chosen.
+      this.toolbar.allow(id, this.result ? this.has(id) : ["labels", null].includes(VIEWS[id].layer));
+    }
+    const unsure = this.toolbar.buttons.Unsure;
+    if (unsure) unsure.hidden = !this.onUnsure;
+    this.toolbar.show(this.mode, this.opacity, Boolean(VIEWS[this.mode].blended));
   }
 
   #resized() {
+    // Hidden on another tab.
+    if (!this.stage.clientWidth) return;
     const density = window.devicePixelRatio || 1;
     const width = Math.max(1, Math.round(this.stage.clientWidth * density));
     const height = Math.max(1, Math.round(this.stage.clientHeight * density));
     if (this.canvas.width === width && this.canvas.height === height) return;
-    this.canvas.width = width;
-    this.canvas.height = height;
-    if (this.fitted) this.fit();
+    this.resize(width, height);
     // Not in the next frame: an emptied canvas would flash.
     this.#paint();
   }
@@ -218,82 +281,75 @@ export class Viewer {
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.badge.hidden = this.masked || !this.result;
     if (!this.result) return;
-    if (this.mode !== "Mask" || !this.masked) this.#paintPicture(context);
-    if (this.masked && this.mode !== "Image") this.#paintLabels(context);
+    const { layer, bare } = VIEWS[this.mode];
+    if (!bare || !this.masked) this.#paintPicture(context);
+    if (this.masked && layer !== null) this.#paintLayer(context);
+    this.readout.moved();
     this.canvas.dataset.mode = this.mode;
   }
 
   #paintPicture(context) {
     const { width, height } = this.result.image;
     const { scale, x, y } = this.view;
-    if (scale > (1.1 * this.picture.width) / width) this.#loadOriginal();
-    const source = this.original ?? this.picture;
+    const preview = this.files.get("picture");
+    // The preview has at most 2048 pixels a side; closer looks need the whole picture.
+    if (scale > (1.1 * preview.width) / width) this.#loadFull();
+    const source = this.files.get("full") ?? preview;
     // Enlarged pixels stay squares: whoever zooms in wants to see them.
     context.imageSmoothingEnabled = (scale * width) / source.width < 3;
     context.imageSmoothingQuality = "high";
     context.drawImage(source, x, y, width * scale, height * scale);
   }
 
-  // The preview has at most 2048 pixels a side; closer looks need the upload itself, where the
-  // browser can read it.
-  async #loadOriginal() {
-    if (this.original !== null || this.picture.width === this.result.image.width) return;
-    this.original = undefined;
-    const result = this.result;
-    try {
-      const bitmap = await loadBitmap(this.originalUrl);
-      const fits = bitmap.width === result.image.width && bitmap.height === result.image.height;
-      if (fits && this.result === result) {
-        this.original = bitmap;
-        this.draw();
-      }
-    } catch {
-      // A TIFF, say: the enlarged preview is all that a browser can show.
-    }
+  #loadFull() {
+    const { width, height } = this.result.image;
+    const path = fullFile(this.result);
+    if (!path || this.files.get("picture").width === width || width * height > MOST_FULL_PIXELS) return;
+    const load = async (url) => {
+      const bitmap = await loadBitmap(url);
+      if (bitmap.width === width && bitmap.height === height) return bitmap;
+      bitmap.close();
+      throw new Error("the picture has another size than its mask");
+    };
+    // A TIFF, say: then the enlarged preview is all that a browser can show.
+    this.files.later("full", this.urlOf(path), load).then(() => this.draw(), () => {});
   }
 
-  #paintLabels(context) {
+  #paintLayer(context) {
+    const { layer, blended, border } = VIEWS[this.mode];
+    const levels = this.layer(layer);
+    if (!levels) return;
     const { width, height } = this.canvas;
-    if (this.layer?.width !== width || this.layer?.height !== height) {
-      this.layer = new OffscreenCanvas(width, height);
+    if (this.sheet?.width !== width || this.sheet?.height !== height) {
+      this.sheet = new OffscreenCanvas(width, height);
       this.pixels = new ImageData(width, height);
     }
-    const { step } = this.result;
-    const view = { scale: this.view.scale * step, x: this.view.x, y: this.view.y };
-    const errors = this.mode === "Errors" && this.errors;
+    const view = { ...this.view, scale: this.view.scale * this.result.step };
     const density = window.devicePixelRatio || 1;
-    const border = this.mode === "Outline" ? Math.round(2 * density) : 0;
-    paintMask(this.pixels, errors || this.labels, view, this.#table(errors), border);
-    this.layer.getContext("2d").putImageData(this.pixels, 0, 0);
-    context.globalAlpha = this.mode === "Overlay" || errors ? this.opacity : 1;
-    context.drawImage(this.layer, 0, 0);
+    const table = tableOf(this.mode, this.result, this.hidden);
+    paintMask(this.pixels, levels, view, table, border ? Math.round(2 * density) : 0);
+    this.sheet.getContext("2d").putImageData(this.pixels, 0, 0);
+    context.globalAlpha = blended ? this.opacity : 1;
+    context.drawImage(this.sheet, 0, 0);
     context.globalAlpha = 1;
-  }
-
-  #table(errors) {
-    const table = new Uint32Array(256);
-    if (errors) {
-      for (const { code, color } of ERROR_KEY) table[code] = rgba(color);
-      return table;
-    }
-    for (const { index, color } of this.result.classes) {
-      const plain = index === this.result.background && this.mode !== "Mask";
-      if (!plain && !this.hidden.has(index)) table[index] = rgba(color);
-    }
-    return table;
-  }
-
-  #pixelAt(x, y) {
-    const { width, height } = this.result.image;
-    const column = Math.floor((x - this.view.x) / this.view.scale);
-    const row = Math.floor((y - this.view.y) / this.view.scale);
-    return column >= 0 && row >= 0 && column < width && row < height ? [column, row] : null;
-  }
-
-  #className(label) {
-    if (label === this.result.ignore) return "not labelled";
-    return this.result.classes[label]?.name ?? String(label);
   }
 }
 
-export { MODES };
+// What must be there before a result can be drawn.
+function wantedFiles(result, urlOf) {
+  const { files, background, ignore } = result;
+  const url = (path) => (path ? urlOf(path) : null);
+  const [shown, truth] = [url(files.shown), url(result.reference?.file)];
+  return {
+    picture: { key: url(files.preview), load: () => loadBitmap(url(files.preview)) },
+    labels: {
+      key: shown && [shown, truth, background, ignore].join(" "),
+      load: () => loadLabels(shown, truth, background, ignore),
+    },
+    differences: { key: url(files.differences), load: () => loadCodes(url(files.differences)) },
+  };
+}
+
+function fullFile(result) {
+  return result.files.full === undefined ? result.original : result.files.full;
+}

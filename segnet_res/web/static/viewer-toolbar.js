@@ -1,0 +1,90 @@
+// The buttons above the viewer, the key of the colours, and the list of keys.
+
+import { el } from "./dom.js";
+import { t } from "./texts.js";
+import { REASONS } from "./views.js";
+
+export class Toolbar {
+  // `ids` are the views; `act` has the functions mode(id), opacity(share), fit(), actualSize(),
+  // fullScreen().
+  constructor(ids, act) {
+    this.help = keyList(ids.length);
+    this.buttons = Object.fromEntries(ids.map((id) => [id, el("button", {
+      type: "button", text: t(`viewer.${id}`), onclick: () => act.mode(id),
+    })]));
+    ids.forEach((id) => this.allow(id, !(id in REASONS)));
+    this.slider = el("input", {
+      type: "range", min: 0, max: 100, "aria-label": t("viewer.opacityOf"),
+      title: t("viewer.opacityOf"), oninput: () => act.opacity(this.slider.value / 100),
+    });
+    this.number = el("output");
+    const button = (name, onclick) => el("button", {
+      type: "button", class: "sr-tool", text: t(`viewer.${name}`), title: t(`viewer.${name}Title`),
+      onclick,
+    });
+    this.node = el("div", { class: "sr-toolbar" },
+      el("div", { class: "sr-modes", role: "group", "aria-label": t("viewer.views") },
+        ...Object.values(this.buttons)),
+      el("label", { class: "sr-opacity" }, el("span", { text: t("viewer.opacity") }), this.slider,
+        this.number),
+      el("div", { class: "sr-tools" }, button("fit", act.fit), button("actualSize", act.actualSize),
+        button("fullScreen", act.fullScreen), button("keys", () => this.toggleHelp())));
+  }
+
+  // Whether a view can be chosen; a title tells why not.
+  allow(id, allowed) {
+    const button = this.buttons[id];
+    const number = Object.keys(this.buttons).indexOf(id) + 1;
+    button.disabled = !allowed;
+    button.title = allowed
+      ? t("viewer.withKey", { text: t(`viewer.about${id}`), key: number })
+      : t(REASONS[id] ?? "viewer.needsPicture");
+  }
+
+  show(id, opacity, blended) {
+    for (const [name, button] of Object.entries(this.buttons)) {
+      button.setAttribute("aria-pressed", String(name === id));
+    }
+    const number = Math.round(100 * opacity);
+    // Not while it is dragged: the same value would be set again.
+    if (this.slider.value !== String(number)) this.slider.value = number;
+    this.number.textContent = t("viewer.percent", { number });
+    this.slider.disabled = !blended;
+  }
+
+  toggleHelp() {
+    if (this.help.open) this.help.close();
+    else this.help.showModal();
+  }
+}
+
+function keyList(count) {
+  const rows = [
+    [`1 - ${count}`, "keyViews"], [t("viewer.space"), "keySpace"], ["+  -", "keyZoom"],
+    ["0", "keyFit"], ["Z", "keyActualSize"], ["F", "keyFullScreen"],
+    [t("viewer.arrows"), "keyArrows"], [t("viewer.pages"), "keyPages"], ["I", "keyProbe"],
+    ["?", "keyHelp"],
+  ];
+  const dialog = el("dialog", { class: "sr-keys", "aria-label": t("viewer.keys") },
+    el("h2", { text: t("viewer.keys") }),
+    el("dl", {}, ...rows.flatMap(([keys, text]) => [
+      el("dt", {}, el("kbd", { text: keys })), el("dd", { text: t(`viewer.${text}`) }),
+    ])),
+    el("button", { type: "button", class: "sr-tool", text: t("viewer.close"), onclick: () => dialog.close() }));
+  return dialog;
+}
+
+// What the colours of a view mean, as `keyOf` tells it.
+export function colorKey({ items, name, ramp, ticks }) {
+  const dot = (color) => {
+    const node = el("span", { class: "sr-dot" });
+    node.style.backgroundColor = color;
+    return node;
+  };
+  if (items) {
+    return items.map((item) => el("li", {}, dot(item.color), item.name));
+  }
+  const bar = el("span", { class: "sr-ramp", "aria-hidden": "true" }, ...ramp.map(dot));
+  return [el("li", {}, `${name} ${ticks[0]}`), el("li", { class: "sr-ramp-item" }, bar,
+    el("span", { text: ticks[1] })), el("li", { text: ticks.at(-1) })];
+}
