@@ -17,6 +17,21 @@ class ImageError(DataError):
     """A picture or mask file cannot be read."""
 
 
+class SpecError(DataError):
+    """A file of limits cannot be used, or does not fit the picture.
+
+    Args:
+        name: The file.
+        problems: Everything that is wrong with it, "what: found; remedy" each; at least one.
+    """
+
+    def __init__(self, name: str, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        listed = " ".join(f"({i}) {problem}" for i, problem in enumerate(problems, start=1))
+        several = f"{len(problems)} things to correct: {listed}"
+        super().__init__(f"{name}: {problems[0] if len(problems) == 1 else several}")
+
+
 class StorageError(SegnetResError):
     """A file or folder cannot be written."""
 
