@@ -1,7 +1,13 @@
 """How good a model is on a split of a dataset: one confusion matrix over all its pictures."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from segnet_res.boundary import border_counts
+from segnet_res.classes import ClassMap
 from segnet_res.data import Sample, SegmentationDataset
 from segnet_res.errors import DataError
 from segnet_res.inference import Segmenter
@@ -10,6 +16,22 @@ from segnet_res.metrics import ConfusionMatrix, Scores
 
 # One thread decodes while the model computes; a second covers pictures that decode slowly.
 _READERS = 2
+
+
+@dataclass(frozen=True)
+class PictureScore:
+    """What one picture adds to the scores of a split.
+
+    Attributes:
+        stem: The picture.
+        counts: (C, C) int64 pixels, row = truth, column = prediction.
+        borders: (C, 2) int64 as `segnet_res.boundary.border_counts` gives them; None where they
+            were not asked for.
+    """
+
+    stem: str
+    counts: NDArray[np.int64]
+    borders: NDArray[np.int64] | None = None
 
 
 def evaluate(segmenter: Segmenter, dataset: SegmentationDataset) -> Scores:
@@ -35,11 +57,53 @@ def evaluate_each(segmenter: Segmenter, dataset: SegmentationDataset) -> Iterato
 
     For callers that show progress; arguments and errors are those of `evaluate`.
     """
-    check_fit(segmenter, dataset)
     matrix = ConfusionMatrix(dataset.class_map)
-    for sample in _samples(dataset):
-        matrix.update(sample.labels, segmenter.predict(sample.image).labels)
+    for score in evaluate_pictures(segmenter, dataset):
+        matrix.add(score.counts)
         yield matrix
+
+
+def evaluate_pictures(
+    segmenter: Segmenter, dataset: SegmentationDataset, *, borders: bool = False
+) -> Iterator[PictureScore]:
+    """Yield the counts of each picture, in the order of the split.
+
+    Pictures are read ahead while the model computes.
+
+    Args:
+        segmenter: Predicts; its classes must be those of the dataset, in the same order.
+        dataset: One split.
+        borders: Whether to count the pixels along the borders too.
+
+    Raises:
+        DataError: when the split is empty, classes or channels do not fit, or a file is unusable.
+        DeviceError: when memory runs out.
+    """
+    check_fit(segmenter, dataset)
+    for sample in _samples(dataset):
+        yield score_picture(segmenter, sample, dataset.class_map, borders=borders)
+
+
+def score_picture(
+    segmenter: Segmenter, sample: Sample, class_map: ClassMap, *, borders: bool = False
+) -> PictureScore:
+    """Segment one picture and count pixels against its mask.
+
+    Args:
+        segmenter: Predicts.
+        sample: The picture and its mask.
+        class_map: The classes of the mask; those of the segmenter, in the same order.
+        borders: Whether to count the pixels along the borders too.
+
+    Raises:
+        ValueError: when the mask has another size, or labels of no class.
+        DeviceError: when memory runs out.
+    """
+    labels = segmenter.predict(sample.image).labels
+    matrix = ConfusionMatrix(class_map)
+    matrix.update(sample.labels, labels)
+    along = border_counts(sample.labels, labels, class_map) if borders else None
+    return PictureScore(sample.stem, matrix.counts, along)
 
 
 def check_fit(segmenter: Segmenter, dataset: SegmentationDataset) -> None:

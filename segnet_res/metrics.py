@@ -102,6 +102,17 @@ class ConfusionMatrix:
         self.counts += np.bincount(n * rows + columns, minlength=n * n).reshape(n, n)
         self.images += 1
 
+    def add(self, counts: NDArray[np.int64], images: int = 1) -> None:
+        """Add what was counted elsewhere: (C, C) of so many pictures, row = truth.
+
+        Raises:
+            ValueError: when the counts are of another number of classes.
+        """
+        if counts.shape != self.counts.shape:
+            raise ValueError(f"counts are {counts.shape}, give {self.counts.shape}")
+        self.counts += counts
+        self.images += images
+
     def scores(self) -> Scores:
         """Return the ratios of all that was counted so far."""
         hits = np.diag(self.counts)

@@ -9,7 +9,8 @@ from torch import nn
 from segnet_res.classes import ClassMap
 from segnet_res.data import SegmentationDataset
 from segnet_res.errors import DataError
-from segnet_res.evaluation import evaluate, evaluate_each
+from segnet_res.evaluation import evaluate, evaluate_each, evaluate_pictures
+from segnet_res.images import read_mask, write_mask
 from segnet_res.inference import Segmenter
 
 CPU = torch.device("cpu")
@@ -48,6 +49,32 @@ def test_one_matrix_over_the_split(tiny_dataset):
 def test_each_yields_the_matrix_so_far(tiny_dataset):
     steps = evaluate_each(segmenter(), SegmentationDataset(tiny_dataset, "val"))
     assert [matrix.images for matrix in steps] == [1, 2]
+
+
+def test_each_picture_has_its_counts(tiny_dataset):
+    scores = list(evaluate_pictures(segmenter(), SegmentationDataset(tiny_dataset, "val")))
+    assert [score.stem for score in scores] == ["nested/c", "d"]
+    # 16x12 and 8x8 scratched pixels, the last row of each picture without labels.
+    assert scores[0].counts.tolist() == [[63 * 48 - 16 * 12, 0], [0, 16 * 12]]
+    assert scores[1].counts.tolist() == [[32 * 32 - 8 * 8, 0], [0, 8 * 8]]
+    assert scores[0].borders is None
+
+
+def test_borders_are_counted_where_they_are_asked_for(tiny_dataset):
+    dataset = SegmentationDataset(tiny_dataset, "val")
+    _, score = evaluate_pictures(segmenter(), dataset, borders=True)
+    # 33x32: the distance is 1, and 28 of the 8x8 scratched pixels are at their border.
+    assert score.borders[1].tolist() == [28, 28]
+
+
+def test_the_datasets_own_label_for_nothing_counts(tiny_dataset):
+    path = tiny_dataset / "dataset.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"ignore_index": 7}))
+    for mask in tiny_dataset.glob("masks/**/*.png"):
+        labels = read_mask(mask, ClassMap.from_names(["sound", "scratch"]))
+        write_mask(mask, np.where(labels == 255, 7, labels).astype(np.uint8))
+    scores = list(evaluate_pictures(segmenter(), SegmentationDataset(tiny_dataset, "val")))
+    assert scores[1].counts.sum() == 32 * 32
 
 
 def test_an_empty_split(tiny_dataset):

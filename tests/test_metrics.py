@@ -113,6 +113,21 @@ def test_the_order_of_pictures_does_not_matter():
     assert one.counts.sum() == 4 * 35
 
 
+def test_counts_of_elsewhere_add_up():
+    one, other = ConfusionMatrix(TWO), ConfusionMatrix(TWO)
+    one.update(labels(0, 1), labels(0, 0))
+    one.add(np.array([[3, 0], [1, 4]]), images=2)
+    for truth, prediction in [
+        (labels(0, 1), labels(0, 0)),
+        (labels(0, 0, 0, 1), labels(0, 0, 0, 0)),
+    ]:
+        other.update(truth, prediction)
+    other.update(labels(1, 1, 1, 1), labels(1, 1, 1, 1))
+    assert one.scores() == other.scores()
+    with pytest.raises(ValueError, match=r"counts are \(3, 3\), give \(2, 2\)"):
+        one.add(np.zeros((3, 3), np.int64))
+
+
 def test_counts_do_not_wrap_in_eight_bits():
     n = 300 * 300
     class_map = ClassMap.from_names([f"{i}" for i in range(255)])
