@@ -10,6 +10,7 @@ from segnet_res.data.dataset import (
     save_info,
 )
 from segnet_res.data.importers import ImportReport, import_dataset
+from segnet_res.data.parts import name_groups, part_groups
 from segnet_res.data.shares import class_pixels, fingerprint
 from segnet_res.data.splits import assign_splits
 from segnet_res.data.synth import draw_part, synthesize
@@ -28,6 +29,8 @@ __all__ = [
     "fingerprint",
     "import_dataset",
     "load_info",
+    "name_groups",
+    "part_groups",
     "save_info",
     "synthesize",
 ]

@@ -2,7 +2,7 @@
 
 ::
 
-    dataset.yaml            name; classes: [{name, color}]; ignore_index; channels: 1 or 3
+    dataset.yaml            name; classes: [{name, color}]; ignore_index; channels: 1 or 3; group
     images/<stem>.<ext>     pictures, subfolders allowed
     masks/<stem>.png        8-bit class indices at the picture's size
     splits/{train,val,test}.txt   one stem a line; a missing file is an empty split
@@ -41,11 +41,13 @@ class DatasetInfo:
         name: What people call the data set.
         class_map: Names and colours of the classes and the label that counts nowhere.
         channels: 1 when the pictures are read as grey, 3 for RGB.
+        group: Regular expression that finds the part in a stem; None where none was given.
     """
 
     name: str
     class_map: ClassMap
     channels: Channels
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,24 @@ def read_info(path: Path) -> DatasetInfo:
     if channels not in (1, 3) or isinstance(channels, bool):
         raise DataError(f"{path}: channels is {channels!r}; write 1 for grey or 3 for RGB")
     name = content.get("name", path.parent.resolve().name)
-    return DatasetInfo(str(name), class_map, channels)
+    return DatasetInfo(str(name), class_map, channels, _group(content.get("group"), path))
+
+
+def _group(pattern: object, path: Path) -> str | None:
+    if pattern is None:
+        return None
+    problem = "no text"
+    if isinstance(pattern, str):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            problem = str(error)
+        else:
+            return pattern
+    raise DataError(
+        f"{path}: group is {pattern!r}, not a regular expression ({problem}); "
+        "write one in single quotes, or take the line out"
+    )
 
 
 def save_info(root: Path, info: DatasetInfo) -> None:
@@ -139,6 +158,8 @@ def format_info(info: DatasetInfo) -> str:
         for entry in content["classes"]
     ]
     lines += [f"ignore_index: {content['ignore_index']}", f"channels: {info.channels}"]
+    if info.group is not None:
+        lines += [f"group: {_scalar(info.group)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -38,15 +38,15 @@ def split_dataset(
 ) -> dict[str, list[str]]:
     """Divide all pairs of a dataset into splits and write the lists.
 
-    Pictures named like the photographs of the magnetic-tile data set stay together by tile, as
-    its importer does it; of other data sets each picture is a part of its own unless ``group``
-    tells more.
+    Pictures of one part stay together: as ``group`` tells them, or ``group`` of ``dataset.yaml``.
+    Without either, photographs of the magnetic-tile data set stay together by tile, as its
+    importer does it, and any other picture is a part of its own.
 
     Args:
         root: The dataset folder.
         fractions: Share of the pictures for train, val and test.
         seed: Chooses which parts go where.
-        group: Regular expression that finds the part in a stem.
+        group: Regular expression that finds the part in a stem; counts before the dataset's own.
         force: Replace lists that are there; they are kept in ``splits/old-<number>/``.
 
     Returns:
@@ -75,6 +75,7 @@ def split_dataset(
             )
     if not images:
         raise DataError(f"{root}: no pictures in images/; add pictures and masks")
+    group = info.group if group is None else group
     if group is not None:
         groups = group_by_pattern(list(images), group)
     elif all(is_photograph(stem) for stem in images):

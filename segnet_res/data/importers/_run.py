@@ -1,7 +1,7 @@
 """The way every import goes: plan, copy pictures and write masks, divide, put in place."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -140,9 +140,11 @@ def import_steps(
         )
     shares = check_fractions(DEFAULT_FRACTIONS if fractions is None else fractions)
     groups = dict(plan.groups)
-    if group is not None:
-        groups = group_by_pattern([entry.stem for entry in entries], group)
-    joins = plan.joins_lookalikes and group is None
+    # Kept, so that an evaluation can tell how many parts, not only pictures, are right.
+    info = plan.info if group is None else replace(plan.info, group=group)
+    if info.group is not None and split is None and not own_splits:
+        groups = group_by_pattern([entry.stem for entry in entries], info.group)
+    joins = plan.joins_lookalikes and info.group is None
     counts: dict[str, NDArray[np.int64]] = {}
     looks: dict[str, Look] = {}
     with new_folder(target) as folder:
@@ -167,10 +169,10 @@ def import_steps(
             splits = assign_splits(groups, fractions=shares, seed=seed, strata=strata)
         splits = {name: stems for name, stems in splits.items() if stems}
         write_splits(folder, splits)
-        save_info(folder, plan.info)
+        save_info(folder, info)
     return ImportReport(
         target,
-        plan.info,
+        info,
         {name: len(stems) for name, stems in splits.items()},
         {name: _sum(counts[stem] for stem in stems) for name, stems in splits.items()},
         (*notes, *_left_out(entries)),

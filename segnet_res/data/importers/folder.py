@@ -69,6 +69,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
             info.name if info else source.resolve().name,
             class_map,
             options.channels or (info.channels if info else _channels(entries)),
+            info.group if info else None,
         ),
         tuple(entries),
         _read_binary if options.binary else partial(_read_labels, class_map),
