@@ -21,7 +21,8 @@ def app(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")] = 7860,
     auth: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File of logins, one user:password a line.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File of logins; `segnet-res logins` writes it."),
     ] = None,
     data: Annotated[
         Path | None,

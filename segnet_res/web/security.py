@@ -1,19 +1,26 @@
-"""Who may talk to the page: logins, hosts and origins, and the headers that bind the browser."""
+"""Who may talk to the page, about what and how much, and the headers that bind the browser."""
 
-import hmac
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from segnet_res.errors import UsageError
-
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-# Gradio fetches any address that it is asked for under these; the page must reach nothing outside.
-_PROXIES = ("/gradio_api/file=http", "/gradio_api/proxy=", "/file=http", "/proxy=")
+# All that the page and gradio_client ask for. Gradio answers to much more, some of it without
+# asking for a login, past the queue, or by fetching other addresses.
+_PATHS = frozenset(
+    {"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"}
+    | {f"/gradio_api/{name}" for name in ("info", "upload", "upload_progress", "cancel", "reset")}
+    | {f"/gradio_api/{name}" for name in ("app_id", "startup-events", "theme.css")}
+)
+_FOLDERS = (
+    "/assets/", "/static/", "/page/", "/gradio_api/queue/", "/gradio_api/call/",
+    "/gradio_api/heartbeat/",
+)  # fmt: skip
+_FILE = "/gradio_api/file="
 
 # Gradio's own start-up code is inline, and its HTML component compiles texts; all the rest, and
 # above all every outside address, is refused by the browser itself.
@@ -36,26 +43,35 @@ _HEADERS = {
     "Content-Security-Policy": _CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": the login's form would then come from the origin "null".
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+# What is no upload: a question of the page is a few kB, a specification file some more.
+MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 class Guard:
-    """Refuses requests of other sites and adds the security headers to every answer.
+    """Refuses requests of other sites, to other places and of any size; adds security headers.
 
     Args:
         app: The page.
         local: Whether the page listens on this machine alone. Then only its own names are
             accepted as host, so that a foreign name that resolves to 127.0.0.1 gets nothing.
+        files: The one folder whose files may be fetched.
+        also: Paths that are answered to besides those of the page.
     """
 
-    def __init__(self, app: ASGIApp, *, local: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, local: bool, files: Path, also: frozenset[str] = frozenset()
+    ) -> None:
         self._app = app
         self._local = local
+        self._files = PurePosixPath(files.as_posix())
+        self._paths = _PATHS | also
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on to the page."""
@@ -64,23 +80,22 @@ class Guard:
             return
         if scope["type"] != "http":
             return  # the page uses no web sockets
-        refusal = self._refusal(scope)
+        limit = MAX_UPLOAD_BYTES if scope["path"] == "/gradio_api/upload" else MAX_BODY_BYTES
+        refusal = self._refusal(scope, limit)
+        bounded = _Bounded(receive, _with_headers(send), limit)
         if refusal is not None:
-            status, text = refusal
-            response = PlainTextResponse(text, status)
-            await response(scope, receive, send)
+            await PlainTextResponse(refusal[1], refusal[0])(scope, receive, bounded.send)
             return
+        try:
+            await self._app(scope, bounded.receive, bounded.send)
+        except Exception:
+            # What the page makes of a body that was cut off is of no interest.
+            if not bounded.exceeded:
+                raise
+        if bounded.exceeded and not bounded.answered:
+            await PlainTextResponse(_too_large(limit), 413)(scope, receive, bounded.answer)
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers[name] = value
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope, limit: int) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._local and _host_name(host) not in LOOPBACK:
@@ -91,12 +106,68 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] not in own:
             return 403, "Requests from other sites are refused."
-        if any(scope["path"].startswith(prefix) for prefix in _PROXIES):
-            return 404, "This page fetches nothing from other addresses."
+        if not self._is_ours(scope["path"]):
+            return 404, "There is nothing here."
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > MAX_UPLOAD_BYTES:
-            return 413, f"Uploads end at {MAX_UPLOAD_BYTES // 2**20} MB."
+        if not length.isdigit() or int(length) > limit:
+            return 413, _too_large(limit)
         return None
+
+    def _is_ours(self, path: str) -> bool:
+        if path.startswith(_FILE):
+            file = PurePosixPath(path.removeprefix(_FILE))
+            return ".." not in file.parts and file.is_relative_to(self._files)
+        return path in self._paths or path.startswith(_FOLDERS)
+
+
+@dataclass
+class _Bounded:
+    """One request whose body ends at a limit, announced or not.
+
+    Attributes:
+        exceeded: Whether the body was longer; what the page answers then is left out.
+        answered: Whether an answer has begun.
+    """
+
+    inner_receive: Receive
+    inner_send: Send
+    limit: int
+    exceeded: bool = False
+    answered: bool = False
+    _size: int = field(default=0)
+
+    async def receive(self) -> Message:
+        if self.exceeded:
+            return {"type": "http.disconnect"}
+        message = await self.inner_receive()
+        self._size += len(message.get("body", b""))
+        if self._size > self.limit:
+            self.exceeded = True
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self.exceeded or self.answered:
+            await self.answer(message)
+
+    async def answer(self, message: Message) -> None:
+        self.answered = True
+        await self.inner_send(message)
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers[name] = value
+        await send(message)
+
+    return send_with_headers
+
+
+def _too_large(limit: int) -> str:
+    return f"Uploads end at {limit // 2**20} MB; send fewer files at a time."
 
 
 def _host_name(host: str) -> str:
@@ -104,46 +175,3 @@ def _host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0].lower()
-
-
-def read_logins(path: Path) -> dict[str, str]:
-    """Read ``user:password`` lines; empty lines and lines that start with # are left out.
-
-    Raises:
-        UsageError: when the file cannot be read, a line is something else, a user occurs twice, or
-            there is no user.
-    """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise UsageError(
-            f"{path}: the logins cannot be read ({reason}); give a text file of user:password lines"
-        ) from error
-    logins: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        user, colon, password = line.partition(":")
-        user = user.strip()
-        if not colon or not user or not password:
-            # The line itself stays out of the message: it may hold a password.
-            raise UsageError(f"{path}, line {number}: not a login; write user:password")
-        if user in logins:
-            raise UsageError(f"{path}, line {number}: {user!r} occurs twice; keep one line")
-        logins[user] = password
-    if not logins:
-        raise UsageError(f"{path}: no login found; write one user:password a line")
-    return logins
-
-
-def login_check(logins: dict[str, str]) -> Callable[[str, str], bool]:
-    """Return a function that tells whether user and password belong together."""
-
-    def check(user: str, password: str) -> bool:
-        # An unknown user takes as long as a wrong password, and a longer common start no longer.
-        known = logins.get(user, "")
-        equal = hmac.compare_digest(known.encode(), password.encode())
-        return equal and user in logins
-
-    return check

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from segnet_res.errors import SegnetResError, UsageError
 from segnet_res.web.backend import Backend
-from segnet_res.web.security import LOOPBACK, MAX_UPLOAD_BYTES, Guard, login_check, read_logins
-from segnet_res.web.storage import private_folder
+from segnet_res.web.gate import GATE_PATHS, USER_KEY, Gate
+from segnet_res.web.passwords import Logins
+from segnet_res.web.private import private_folder
+from segnet_res.web.security import LOOPBACK, MAX_UPLOAD_BYTES, Guard
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import Request
     from starlette.types import ASGIApp
 
 _STATIC = Path(__file__).with_name("static")
@@ -55,14 +58,14 @@ def serve(
         checkpoints: Folder of the checkpoints that can be chosen; may be empty or missing.
         host: Address to listen on; anything but this machine's own makes the page public.
         port: 0 takes any free one.
-        auth: File of ``user:password`` lines; None lets everybody in.
+        auth: File of logins that `segnet-res logins` wrote; None lets everybody in.
         data: Folder whose datasets and pictures the page may read; None: no folder.
 
     Raises:
         UsageError: when the port is taken, the host is unknown, or the file of logins is broken.
         StorageError: when no temporary folder can be made.
     """
-    logins = read_logins(auth) if auth is not None else None
+    logins = Logins(auth) if auth is not None else None
     with _listening(host, port) as listener, private_folder() as folder:
         backend = Backend.make(checkpoints, folder, data)
         app = _build(backend, host, logins)
@@ -111,7 +114,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _build(backend: Backend, host: str, logins: dict[str, str] | None) -> "ASGIApp":
+def _build(backend: Backend, host: str, logins: Logins | None) -> "ASGIApp":
     # Read by gradio when it is imported: it would look for a newer version, and for a Hub account.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -119,7 +122,7 @@ def _build(backend: Backend, host: str, logins: dict[str, str] | None) -> "ASGIA
     from fastapi import FastAPI
     from starlette.staticfiles import StaticFiles
 
-    from segnet_res.web.page import CSS_FILES, THEME, build_page
+    from segnet_res.web.page import CSS_FILES, THEME, TITLE, build_page
 
     page = build_page(backend)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -129,7 +132,8 @@ def _build(backend: Backend, host: str, logins: dict[str, str] | None) -> "ASGIA
         page,
         path="/",
         server_name=host,
-        auth=login_check(logins) if logins is not None else None,
+        # A second door behind the gate: gradio answers to nobody that the gate has not named.
+        auth_dependency=_user if logins is not None else None,
         allowed_paths=[],
         max_file_size=MAX_UPLOAD_BYTES,
         footer_links=[],
@@ -142,7 +146,16 @@ def _build(backend: Backend, host: str, logins: dict[str, str] | None) -> "ASGIA
         theme=THEME,
         css_paths=[_STATIC / name for name in CSS_FILES],
     )
-    return Guard(app, local=is_local(host))
+    folder, local = backend.storage.folder, is_local(host)
+    if logins is None:
+        return Guard(app, local=local, files=folder)
+    gate = Gate(app, logins, title=TITLE)
+    return Guard(gate, local=local, files=folder, also=GATE_PATHS)
+
+
+def _user(request: "Request") -> str | None:
+    user = request.scope.get(USER_KEY)
+    return user if isinstance(user, str) else None
 
 
 def _start(app: "ASGIApp", listener: socket.socket) -> tuple["uvicorn.Server", threading.Thread]:

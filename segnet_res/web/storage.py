@@ -1,18 +1,15 @@
-"""The page's private folder: uploads, results and samples, gone when the page stops."""
+"""What lies in the page's private folder: uploads, results and samples."""
 
-import os
 import secrets
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from segnet_res.errors import ImageError, StorageError
-from segnet_res.images import UInt8Array, atomic_write
+from segnet_res.images import UInt8Array
 
 # Long enough for a shift's break with a picture open, short enough for a small disk.
 _KEEP_SECONDS = 4 * 3600
@@ -70,31 +67,6 @@ class Storage:
                 continue  # another request has swept it
 
 
-@contextmanager
-def private_folder() -> Iterator[Path]:
-    """Make a folder that only this user can enter, and delete it with all it holds at the end.
-
-    Raises:
-        StorageError: when the system's temporary folder refuses.
-    """
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="segnet-res-"))
-    except OSError as error:
-        raise StorageError(
-            f"no temporary folder can be made ({error.strerror}); free some room or set TMPDIR"
-        ) from error
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    try:
-        yield folder
-    finally:
-        if before is None:
-            del os.environ["GRADIO_TEMP_DIR"]
-        else:
-            os.environ["GRADIO_TEMP_DIR"] = before
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def write_index_png(path: Path, labels: UInt8Array) -> None:
     """Write (H, W) uint8 labels as index PNG, lossless and fast rather than small.
 
@@ -106,22 +78,29 @@ def write_index_png(path: Path, labels: UInt8Array) -> None:
     _write(path, cv2.imencode(".png", labels, options)[1].tobytes())
 
 
-def write_preview(path: Path, image: UInt8Array) -> None:
-    """Write (H, W, 3) uint8 RGB as JPEG of at most 2048 pixels a side.
+def write_preview(path: Path, image: UInt8Array, side: int = _PREVIEW_SIDE) -> None:
+    """Write (H, W, 3) uint8 RGB as JPEG of at most ``side`` pixels a side.
 
     Raises:
         StorageError: when the file cannot be written.
     """
     height, width = image.shape[:2]
-    scale = _PREVIEW_SIDE / max(height, width)
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    scale = side / max(height, width)
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     _write(path, cv2.imencode(".jpg", bgr, options)[1].tobytes())
 
 
 def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as file:
-        file.write(content)
+    # Nobody asks for these files before the reply that names them, and none outlives the page:
+    # waiting for the disk, as `atomic_write` does, would only make every picture slower.
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise StorageError(
+            f"the page's temporary folder cannot be written ({error.strerror}); free some room, "
+            "or set TMPDIR to a larger disk"
+        ) from error

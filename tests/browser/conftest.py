@@ -20,6 +20,7 @@ from segnet_res.checkpoint import Checkpoint, Metadata
 from segnet_res.classes import MAGNETIC_TILE, ClassMap
 from segnet_res.inference import Segmenter
 from segnet_res.models import build_model
+from segnet_res.web.passwords import set_login
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
@@ -110,7 +111,7 @@ def closed_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPag
     """A page with an empty folder of checkpoints and one login."""
     folder = tmp_path_factory.mktemp("empty")
     logins = tmp_path_factory.mktemp("auth") / "logins"
-    logins.write_text("anna:secret\n")
+    set_login(logins, "anna", "correct horse")
     yield from start_page(folder, "--auth", str(logins))
 
 

@@ -73,11 +73,10 @@ def test_a_new_checkpoint_appears_without_a_restart(page, checkpoints):
 
 
 def test_a_login_is_asked_for_and_an_empty_folder_explained(open_page, closed_page, act_and_wait):
-    # Chromium itself logs the answers 401 and 400 that a login consists of.
     page = open_page(closed_page.url, viewport={"width": 1440, "height": 900})
-    page.get_by_label("username").fill("anna")
-    page.get_by_label("password").fill("secret")
-    page.get_by_role("button", name="Login").click()
+    page.get_by_label("User").fill("anna")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
     page.wait_for_selector("[data-samples='6']")
     expect(page.locator(".sr-alert")).to_contain_text("There is no checkpoint in")
     act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
@@ -98,12 +97,12 @@ def test_without_a_login_nothing_is_told(closed_page):
     status, _, body = fetch(f"{closed_page.url}/config")
     assert status == 401
     assert b"components" not in body
-    assert fetch(f"{closed_page.url}/gradio_api/file=/etc/passwd")[0] == 401
+    assert fetch(f"{closed_page.url}/gradio_api/file=/etc/passwd")[0] == 404
 
 
 def test_files_of_this_machine_and_the_source_stay_here(server, checkpoints):
     for path in ("/etc/passwd", "pyproject.toml", f"{checkpoints}/a-tiles.safetensors", "app.py"):
-        assert fetch(f"{server.url}/gradio_api/file={path}")[0] == 403
+        assert fetch(f"{server.url}/gradio_api/file={path}")[0] == 404
     assert fetch(f"{server.url}/page/../inspect_tab.py")[0] == 404
 
 

@@ -36,11 +36,14 @@ def test_a_missing_folder_ends_the_command_with_one_sentence(runner, tmp_path):
 
 
 def test_broken_logins_end_the_command_with_one_sentence(runner, tmp_path):
-    (tmp_path / "logins").write_text("anna")
+    (tmp_path / "logins").write_text("anna:secret")
     result = runner.invoke(app, ["app", "--auth", str(tmp_path / "logins")])
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
-    assert "line 1: not a login; write user:password" in result.stderr
+    assert (
+        "line 1: the password is not hashed; delete it and write it with segnet-res"
+        in result.stderr
+    )
 
 
 def test_an_open_host_without_logins_warns(runner, tmp_path, taken_port):

@@ -1,32 +1,12 @@
-"""The private folder and the files in it."""
+"""The files in the private folder."""
 
 import os
-import stat
 import time
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from segnet_res.errors import StorageError
-from segnet_res.web.storage import private_folder, write_index_png, write_preview
-
-
-def test_the_folder_is_private_and_goes_at_the_end(monkeypatch):
-    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
-    with private_folder() as folder:
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert os.environ["GRADIO_TEMP_DIR"] == str(folder)
-        (folder / "upload").mkdir()
-    assert not folder.exists()
-    assert "GRADIO_TEMP_DIR" not in os.environ
-
-
-def test_no_room_for_the_folder_is_told(monkeypatch, tmp_path):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    told = pytest.raises(StorageError, match=r"no temporary folder can be made .* or set TMPDIR")
-    with told, private_folder():
-        pass
+from segnet_res.web.storage import write_index_png, write_preview
 
 
 def test_old_results_and_uploads_are_swept_but_not_samples(storage):
