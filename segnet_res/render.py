@@ -111,6 +111,22 @@ def error_map(labels: UInt8Array, truth: UInt8Array, class_map: ClassMap) -> UIn
     return codes
 
 
+def confidence_image(confidence: NDArray[np.float32]) -> UInt8Array:
+    """Return confidence as grey, (H, W) uint8: 255 times the confidence, rounded down.
+
+    So 255 means sure, and a threshold is met by the same pixels in both forms: a confidence is at
+    least n/255 where the grey is at least n.
+
+    Args:
+        confidence: (H, W) float32, 0 to 1.
+
+    >>> confidence_image(np.array([[0, 0.5, 0.999, 1]], np.float32)).tolist()
+    [[0, 127, 254, 255]]
+    """
+    # Float64 for the product, which else rounds up just below a whole number.
+    return np.multiply(confidence, 255, dtype=np.float64).astype(np.uint8)
+
+
 def class_pixels(labels: UInt8Array, class_map: ClassMap) -> NDArray[np.int64]:
     """Return the number of pixels of each class, (C,) int64; unlabelled pixels count nowhere."""
     return np.bincount(labels.ravel(), minlength=256)[: len(class_map)].astype(np.int64)

@@ -13,6 +13,7 @@ from segnet_res.render import (
     background,
     class_pixels,
     class_shares,
+    confidence_image,
     error_map,
     outline,
     overlay,
@@ -65,6 +66,16 @@ def test_shares_leave_unlabelled_pixels_out():
     assert class_pixels(labels, CLASSES).tolist() == [1, 2]
     assert class_shares(labels, CLASSES).round(4).tolist() == [0.3333, 0.6667]
     assert class_shares(np.full((2, 2), 255, np.uint8), CLASSES).tolist() == [0, 0]
+
+
+def test_confidence_as_grey_is_rounded_down():
+    # At every step of grey, and at the float just below it.
+    steps = (np.arange(256) / 255).astype(np.float32)
+    exact = np.array([int(step.as_integer_ratio()[0] * 255 // step.as_integer_ratio()[1])
+                      for step in steps])  # fmt: skip
+    assert (confidence_image(steps[None]) == exact).all()
+    below = np.nextafter(np.float32(1), np.float32(0))
+    assert confidence_image(np.array([[0, below, 1]], np.float32)).tolist() == [[0, 254, 255]]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from segnet_res.inference.pipeline import pixels_of, read_ahead, write_behind
 from segnet_res.inference.plan import Job, plan_jobs
 from segnet_res.inference.report import Report, check_report
 from segnet_res.inference.segmenter import Prediction, Segmenter
-from segnet_res.render import class_shares, overlay
+from segnet_res.render import class_shares, confidence_image, overlay
 
 # JPEG has no room for longer sides.
 _MAX_JPEG_SIDE = 65_500
@@ -264,7 +264,7 @@ def _save(
     if kind == "masks":
         write_mask(path, prediction.labels)
     elif kind == "confidence":
-        write_mask(path, np.rint(prediction.confidence * 255).astype(np.uint8))
+        write_mask(path, confidence_image(prediction.confidence))
     else:
         if max(image.shape) > _MAX_JPEG_SIDE:
             raise ImageError(

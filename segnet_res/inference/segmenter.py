@@ -1,6 +1,7 @@
 """The one way from a picture to labels, for page, command line and Python."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from segnet_res.inference.tiling import Span, check_tile, ramp, spans
 from segnet_res.models import is_out_of_memory, resolve_device
 
 BACKENDS = ("auto", "torch")
+
+# The axes along which each mirror image is turned; the first is the picture itself.
+_MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -159,23 +163,56 @@ class Segmenter:
         labels = np.empty((height, width), np.uint8)
         confidence = np.empty((height, width), np.float32)
         with evaluating(self.model), torch.inference_mode():
-            for rows, columns, logits in self._blended(pixels):
+            for rows, columns, logits in self._blended(pixels, self._logits):
                 best = logits.argmax(dim=0)
                 sure = (logits.amax(dim=0) - logits.logsumexp(dim=0)).exp()
-                if not sure.isfinite().all():
-                    raise CheckpointError(
-                        "the model answers with values that are not numbers; "
-                        "its weights are damaged: choose another checkpoint or train again"
-                    )
+                _check_finite(sure)
                 labels[rows, columns] = best.to(torch.uint8).cpu().numpy()
                 confidence[rows, columns] = sure.cpu().numpy()
         return Prediction(labels, confidence)
 
-    def _blended(self, pixels: UInt8Array) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Yield rows, columns and finished logits (C, rows, columns), block by block.
+    def disagreement(self, image: UInt8Array) -> NDArray[np.float32]:
+        """Tell where the model answers otherwise when it sees the picture mirrored.
+
+        The picture and its three mirror images are segmented, whatever ``flips`` says, and their
+        answers turned back. How far the four softmaxes of a pixel lie apart is their
+        Jensen-Shannon divergence (Lin, 1991): the entropy of their mean less the mean of their
+        entropies, as a share of the largest value that four answers about so many classes can
+        have. 0: all the same; 1: each sure of something else. Unlike a low confidence it shows
+        where a model is sure by chance.
+
+        Args:
+            image: As for `predict`.
+
+        Returns:
+            (H, W) float32, 0 to 1; 0 for a single class.
+
+        Raises:
+            ImageError: when the array has another type or shape.
+            DeviceError: when memory runs out.
+            CheckpointError: when the model's output is not numbers, or not of these classes.
+        """
+        pixels = to_channels(image, self.channels)
+        result = np.empty(pixels.shape[:2], np.float32)
+        with evaluating(self.model), torch.inference_mode():
+            for rows, columns, logits in self._blended(pixels, self._mirrored):
+                answers = logits.view(len(_MIRRORS), len(self.class_map), *logits.shape[1:])
+                apart = _divergence(answers)
+                _check_finite(apart)
+                result[rows, columns] = apart.cpu().numpy()
+        return result
+
+    def _blended(
+        self, pixels: UInt8Array, compute: Callable[[UInt8Array], Tensor]
+    ) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Yield rows, columns and finished values (K, rows, columns), block by block.
 
         Only what neighbours still need is kept: the right edge of the tile before and the lower
         edge of the row of tiles before.
+
+        Args:
+            pixels: (H, W, channels) uint8.
+            compute: Gives the values (K, h, w) of the pixels (h, w, channels) of a tile.
         """
         height, width = pixels.shape[:2]
         overlap = self.overlap
@@ -185,51 +222,96 @@ class Segmenter:
             below: list[Tensor] = []
             beside: Tensor | None = None
             for i, column in enumerate(spans(width, self.tile, overlap)):
-                logits = self._logits(pixels[row.start : row.stop, column.start : column.stop])
+                values = compute(pixels[row.start : row.stop, column.start : column.stop])
                 if beside is not None:
-                    logits[:, :, :overlap] = torch.lerp(beside, logits[:, :, :overlap], later)
+                    values[:, :, :overlap] = torch.lerp(beside, values[:, :, :overlap], later)
                 if not column.last:
-                    beside = logits[:, :, -overlap:].clone()
-                    logits = logits[:, :, :-overlap]
+                    beside = values[:, :, -overlap:].clone()
+                    values = values[:, :, :-overlap]
                 if not row.first:
-                    logits[:, :overlap] = torch.lerp(above[i], logits[:, :overlap], later[:, None])
+                    values[:, :overlap] = torch.lerp(above[i], values[:, :overlap], later[:, None])
                 if not row.last:
-                    below.append(logits[:, -overlap:].clone())
-                    logits = logits[:, :-overlap]
-                yield _finished(row, overlap), _finished(column, overlap), logits
+                    below.append(values[:, -overlap:].clone())
+                    values = values[:, :-overlap]
+                yield _finished(row, overlap), _finished(column, overlap), values
             above = below
 
     def _logits(self, pixels: UInt8Array) -> Tensor:
         """Return the logits (C, H, W) float32 of (H, W, channels) pixels."""
+        mirrors = _MIRRORS if self.flips else _MIRRORS[:1]
+        total: Tensor | None = None
+        for logits in self._answers(pixels, mirrors):
+            total = logits if total is None else total + logits
+        assert total is not None
+        return total / len(mirrors)
+
+    def _mirrored(self, pixels: UInt8Array) -> Tensor:
+        """Return the logits of picture and mirror images, one after the other, (4 C, H, W)."""
+        return torch.cat(list(self._answers(pixels, _MIRRORS)))
+
+    def _answers(self, pixels: UInt8Array, mirrors: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
+        """Yield the logits (C, H, W) float32 of each mirror image, turned back."""
         # Rows, columns, channels in memory is channels_last already.
         images = torch.from_numpy(pixels.copy()).to(self.device)[None].permute(0, 3, 1, 2)
-        mirrors: list[tuple[int, ...]] = [(), (3,), (2,), (2, 3)] if self.flips else [()]
         autocast = torch.autocast(
             self.device.type,
             dtype=_DTYPES[self.precision] if self.precision != "float32" else None,
             enabled=self.precision != "float32",
         )
-        total: Tensor | None = None
-        try:
-            with autocast:
-                for dims in mirrors:
-                    logits = self.model(images.flip(dims)).float().flip(dims)
-                    total = logits if total is None else total + logits
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                height, width = pixels.shape[:2]
-                raise DeviceError(
-                    f"{self.device}: memory ran out on {width}x{height} pixels; "
-                    f"use smaller tiles (now {self.tile}) or the device cpu"
-                ) from error
-            raise
-        assert total is not None
-        if total.shape[1] != len(self.class_map):
-            raise CheckpointError(
-                f"the model knows {total.shape[1]} classes, the list of classes has "
-                f"{len(self.class_map)}; choose the checkpoint that belongs to them"
-            )
-        return total[0] / len(mirrors)
+        for dims in mirrors:
+            try:
+                with autocast:
+                    logits = self.model(images.flip(dims)).float().flip(dims)[0]
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    height, width = pixels.shape[:2]
+                    raise DeviceError(
+                        f"{self.device}: memory ran out on {width}x{height} pixels; "
+                        f"use smaller tiles (now {self.tile}) or the device cpu"
+                    ) from error
+                raise
+            if len(logits) != len(self.class_map):
+                raise CheckpointError(
+                    f"the model knows {len(logits)} classes, the list of classes has "
+                    f"{len(self.class_map)}; choose the checkpoint that belongs to them"
+                )
+            yield logits
+
+
+def _divergence(answers: Tensor) -> Tensor:
+    """Return how far answers lie apart, (H, W) 0 to 1, from logits (answers, C, H, W)."""
+    count, classes = answers.shape[:2]
+    # The divergence is largest when each answer is sure, and as few as possible agree.
+    most = -sum(share * math.log(share) for share in _evenly(count, classes))
+    if not most:
+        return answers.new_zeros(answers.shape[2:])
+    own = answers.new_zeros(answers.shape[2:])
+    mean = answers.new_zeros(answers.shape[1:])
+    # One answer at a time, because all of a tile about many classes take gigabytes.
+    for answer in answers:
+        logs = answer.log_softmax(dim=0)
+        shares = logs.exp()
+        mean += shares / count
+        own += logs.mul_(shares).sum(dim=0) / count
+    return ((own - mean.xlogy_(mean).sum(dim=0)) / most).clamp(0, 1)
+
+
+def _evenly(count: int, classes: int) -> list[float]:
+    """Return the shares of the classes when so many answers spread over them evenly.
+
+    >>> _evenly(4, 3), _evenly(4, 6), _evenly(4, 1)
+    ([0.5, 0.25, 0.25], [0.25, 0.25, 0.25, 0.25], [1.0])
+    """
+    votes = [len(range(i, count, classes)) for i in range(min(count, classes))]
+    return [vote / count for vote in votes]
+
+
+def _check_finite(values: Tensor) -> None:
+    if not values.isfinite().all():
+        raise CheckpointError(
+            "the model answers with values that are not numbers; "
+            "its weights are damaged: choose another checkpoint or train again"
+        )
 
 
 def _finished(span: Span, overlap: int) -> slice:

@@ -138,6 +138,96 @@ def test_flips_make_the_answer_mirror_symmetric():
     )
 
 
+class Column(nn.Module):
+    """Sure of one class by the parity of the column: even ones get the first, odd ones the last."""
+
+    def __init__(self, classes=3):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, images):
+        height, width = images.shape[-2:]
+        logits = torch.full((1, self.classes, height, width), -1000.0)
+        logits[:, 0, :, 0::2] = 0
+        logits[:, -1, :, 1::2] = 0
+        return logits
+
+
+class Table(nn.Module):
+    """Gives one answer after the other, the same for all pixels."""
+
+    def __init__(self, *answers):
+        super().__init__()
+        self.answers = list(answers)
+
+    def forward(self, images):
+        logits = torch.tensor(self.answers.pop(0)).view(1, -1, 1, 1)
+        return logits.expand(1, -1, *images.shape[-2:])
+
+
+def test_a_symmetric_model_agrees_with_itself():
+    # In an odd width a column and its mirror image have the same parity.
+    apart = make(Column()).disagreement(picture(6, 7))
+    assert (apart.shape, apart.dtype) == ((6, 7), np.float32)
+    assert (apart == 0).all()
+
+
+def test_disagreement_by_hand():
+    # In an even width two answers say the first class and two the last: log 2 of at most
+    # -(1/2 log 1/2 + 2 * 1/4 log 1/4) = 3/2 log 2, for four answers about three classes.
+    apart = make(Column()).disagreement(picture(6, 8))
+    np.testing.assert_allclose(apart, 2 / 3, rtol=1e-6)
+    two = ClassMap.from_names(["sound", "scratch"])
+    segmenter = Segmenter(Column(2), two, channels=1, device=CPU)
+    np.testing.assert_allclose(segmenter.disagreement(picture(6, 8)), 1, rtol=1e-6)
+
+
+def test_disagreement_of_probabilities_by_hand():
+    first, second = [np.log(0.8), np.log(0.1), np.log(0.1)], [np.log(0.2), np.log(0.4), np.log(0.4)]
+    model = Table(first, second, first, first)
+    mean = np.array([0.65, 0.175, 0.175])
+
+    def entropy(p):
+        return -(np.array(p) * np.log(p)).sum()
+
+    expected = entropy(mean) - (3 * entropy([0.8, 0.1, 0.1]) + entropy([0.2, 0.4, 0.4])) / 4
+    apart = make(model).disagreement(picture(2, 3))
+    np.testing.assert_allclose(apart, expected / (1.5 * np.log(2)), rtol=1e-5)
+
+
+def test_nothing_to_disagree_about_with_one_class():
+    one = ClassMap.from_names(["road"])
+    segmenter = Segmenter(Blur(classes=1), one, channels=1, device=CPU)
+    assert (segmenter.disagreement(picture(9, 9)) == 0).all()
+
+
+@pytest.mark.parametrize("size", [(300, 400), (257, 259)])
+def test_disagreement_in_tiles_equals_that_of_the_whole(size):
+    image, model = picture(*size), Blur().eval()
+    whole = make(model).disagreement(image)
+    tiled = make(model, tile=128, overlap=32).disagreement(image)
+    assert whole.max() > 0.01
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_disagreement_is_the_same_with_flips_and_leaves_the_model_as_it_was():
+    image, model = picture(20, 30), Blur().train()
+    plain = make(model).disagreement(image)
+    np.testing.assert_array_equal(make(model, flips=True).disagreement(image), plain)
+    assert model.training
+    assert 0 <= plain.min() <= plain.max() <= 1
+
+
+def test_disagreement_of_weights_that_are_not_numbers():
+    model = Blur()
+    with torch.no_grad():
+        model.conv.bias.fill_(float("nan"))
+    with pytest.raises(CheckpointError, match="values that are not numbers"):
+        make(model).disagreement(picture(8, 8))
+    with pytest.raises(CheckpointError, match="the model knows 2 classes"):
+        make(Blur(classes=2)).disagreement(picture(8, 8))
+
+
 def test_the_mode_is_restored():
     model = Blur().train()
     model.norm.eval()
