@@ -1,40 +1,54 @@
-"""The Inspect tab: one picture, what was found in it, and how right that is."""
+"""The Inspect tab: pictures, what was found in them, and how right that is."""
 
-import logging
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from segnet_res.web.inspection import Inspector, Request
+from segnet_res.web.backend import Backend
+from segnet_res.web.inspection import Inspector
+from segnet_res.web.replies import Reply
 from segnet_res.web.samples import Samples
 from segnet_res.web.script import script_component
 
+# Those who wait are many and do nothing; the queue that they see is ours.
+_OPTIONS: dict[str, Any] = {
+    "show_progress": "hidden",
+    "trigger_mode": "multiple",
+    "concurrency_limit": None,
+    "api_visibility": "private",
+}
 
-def build(inspector: Inspector) -> gr.HTML:
+
+def build(backend: Backend) -> gr.HTML:
     """Build the tab and wire it to the inspector."""
-    view = script_component("inspect.js", "inspect", elem_id="sr-inspect")
-
-    def inspect(event: gr.EventData) -> dict[str, Any]:
-        request = Request.from_untrusted(event._data)
-        try:
-            return inspector.answer(request)
-        except Exception:
-            # A bug must not leave the person before a page that waits for ever.
-            logging.getLogger(__name__).exception("inspection failed")
-            return {
-                "kind": "result",
-                "request": request.number,
-                "error": "something unexpected went wrong; the server's log has the details",
-            }
-
-    view.inspect(
-        inspect,
-        outputs=view,
-        show_progress="hidden",
-        trigger_mode="multiple",
-        concurrency_limit=2,
-        api_visibility="private",
+    inspector = Inspector(backend)
+    view = script_component(
+        "inspect.js", "inspect", "refine", "unsure", "download", elem_id="sr-inspect"
     )
+    # A component that gets two replies within one frame tells of the last one only: each kind of
+    # request has a place of its own for its replies.
+    slots = {
+        name: script_component("slot.js", elem_id=f"sr-slot-{name}")
+        for name in ("refine", "unsure", "download")
+    }
+
+    def inspect(event: gr.EventData) -> Iterator[Reply]:
+        yield from inspector.inspect(event._data)
+
+    def refine(event: gr.EventData) -> Reply:
+        return inspector.refine(event._data)
+
+    def unsure(event: gr.EventData) -> Iterator[Reply]:
+        yield from inspector.unsure(event._data)
+
+    def download(event: gr.EventData) -> Iterator[Reply]:
+        yield from inspector.download(event._data)
+
+    view.inspect(inspect, outputs=view, **_OPTIONS)
+    view.refine(refine, outputs=slots["refine"], **_OPTIONS)
+    view.unsure(unsure, outputs=slots["unsure"], **_OPTIONS)
+    view.download(download, outputs=slots["download"], **_OPTIONS)
     return view
 
 

@@ -1,33 +1,27 @@
-"""From an upload to everything that the Inspect tab shows: mask, shares, scores, warnings."""
+"""From a picture to everything that the Inspect tab shows: mask, shares, scores, verdict."""
 
-import re
+import hashlib
+import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from segnet_res.classes import ClassMap, format_color
-from segnet_res.errors import DataError, ImageError, SegnetResError
-from segnet_res.images import UInt8Array, image_size, read_image, read_mask
-from segnet_res.metrics import ConfusionMatrix, Scores
-from segnet_res.render import background, class_pixels
-from segnet_res.web.checkpoints import Library
-from segnet_res.web.samples import Samples
-from segnet_res.web.storage import Storage, write_index_png, write_preview
+import numpy as np
 
-# A picture of 100 million pixels takes about 1 GB while it is worked on; a small file can claim
-# far more, so the header is asked first.
-MAX_PAGE_PIXELS = 100_000_000
+from segnet_res.classes import background
+from segnet_res.errors import CheckpointError, DataError, SegnetResError
+from segnet_res.images import UInt8Array
+from segnet_res.web.backend import Backend
+from segnet_res.web.downloads import Seen, write_download
+from segnet_res.web.judging import Judge
+from segnet_res.web.measures import class_rows, score_fields
+from segnet_res.web.reference import Reference, read_reference
+from segnet_res.web.replies import Reply, answered, in_turn, new_reply
+from segnet_res.web.results import GoneError, Result, Results, check_size, read_picture
 
-# A browser holds one byte a pixel for each mask; larger masks are shown at every 2nd (3rd, ...)
-# pixel, while the file to download keeps them all.
-_MAX_SHOWN_PIXELS = 36_000_000
-
-# Endings by which a mask's name differs from its picture's.
-_MASK_ENDINGS = re.compile(
-    r"([-_. ](mask|masks|gt|truth|ground[-_ ]?truth|label|labels|labelids|seg|annotation))+$"
-)
+_SOURCE_KEYS = ("kind", "name", "path", "dataset", "split", "stem", "folder", "file")
 
 
 @dataclass(frozen=True)
@@ -35,39 +29,44 @@ class Request:
     """What the browser asks for; every text comes from outside and may be anything.
 
     Attributes:
-        number: Returned with the reply, so that a late reply cannot replace a newer one.
         model: Name of a checkpoint.
-        sample: Name of a sample part, or None.
-        image: Path of an uploaded picture, or None.
-        reference: Path of an uploaded mask, or None.
-        sample_reference: Whether the sample's own mask is the reference.
+        source: A description as `Pictures.find` takes it.
+        reference: None, ``{"kind": "own"}`` (the mask that belongs to the picture of a sample or
+            dataset) or ``{"kind": "upload", "path": ..., "name": ...}``.
+        result: Token of an earlier result, for everything that needs no model.
+        download: Which file is wanted.
+        judgement: What `Judge.from_untrusted` takes.
     """
 
-    number: int = 0
-    model: str | None = None
-    sample: str | None = None
-    image: str | None = None
-    reference: str | None = None
-    sample_reference: bool = False
+    model: str = ""
+    source: dict[str, str] = field(default_factory=dict)
+    reference: dict[str, str] | None = None
+    result: str = ""
+    download: str = ""
+    judgement: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_untrusted(cls, content: object) -> "Request":
         """Take what has the right type and leave the rest out."""
         fields: dict[str, Any] = content if isinstance(content, dict) else {}
-
-        def text(key: str) -> str | None:
-            value = fields.get(key)
-            return value if isinstance(value, str) and 0 < len(value) <= 4096 else None
-
-        number = fields.get("request")
+        reference = _texts(fields.get("reference"))
         return cls(
-            number=number if isinstance(number, int) else 0,
-            model=text("model"),
-            sample=text("sample"),
-            image=text("image"),
-            reference=text("reference"),
-            sample_reference=fields.get("sample_reference") is True,
+            model=_text(fields.get("model")),
+            source=_texts(fields.get("source")),
+            reference=reference if reference.get("kind") in ("own", "upload") else None,
+            result=_text(fields.get("result")),
+            download=_text(fields.get("download")),
+            judgement={k: v for k, v in fields.items() if k in Judge.FIELDS},
         )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= 4096 else ""
+
+
+def _texts(value: object) -> dict[str, str]:
+    fields: dict[str, Any] = value if isinstance(value, dict) else {}
+    return {key: text for key in _SOURCE_KEYS if (text := _text(fields.get(key)))}
 
 
 @dataclass
@@ -84,230 +83,177 @@ class _Stopwatch:
 
 
 class Inspector:
-    """Answers the requests of the Inspect tab.
+    """Answers the requests of the Inspect tab; what goes wrong becomes one sentence.
 
     Args:
-        library: Where the models come from.
-        storage: Where uploads lie and results go.
-        samples: The parts that can be picked.
+        backend: Models, pictures and the place for results.
     """
 
-    def __init__(self, library: Library, storage: Storage, samples: Samples) -> None:
-        self._library = library
-        self._storage = storage
-        self._samples = samples
+    def __init__(self, backend: Backend) -> None:
+        self._library = backend.library
+        self._pictures = backend.pictures
+        self._results = Results(backend.storage)
+        # Sliders need no model and do not wait for one; two at once would double the memory.
+        self._light = threading.Lock()
 
-    def answer(self, request: Request) -> dict[str, Any]:
-        """Inspect one picture; what goes wrong becomes one sentence in the reply.
+    def inspect(self, content: object) -> Iterator[Reply]:
+        """Inspect one picture when its turn has come.
+
+        Yields:
+            ``waiting`` replies, then one ``result``: plain lists, texts and numbers. ``error`` is
+            a sentence when there is no result; ``reference_error`` one when the reference mask
+            cannot be used; ``warnings`` lists sentences that do not stand in the way.
+        """
+        reply, request = new_reply("result", content), Request.from_untrusted(content)
+        # Nobody should wait in the queue for being told that a file cannot be read.
+        early = answered(reply, lambda: self._look(request))
+        if early["error"] is not None:
+            yield early
+            return
+        yield from in_turn(self._library.turns, reply, lambda: self._inspect(request))
+
+    def refine(self, content: object) -> Reply:
+        """Measure and judge an earlier result anew, with another threshold, reference or limit.
 
         Returns:
-            Plain lists, texts and numbers. ``error`` is a sentence when there is no result;
-            ``reference_error`` one when the reference mask cannot be used; ``warnings`` lists
-            sentences that do not stand in the way.
+            The same fields as of a new result; with an ``error`` also ``gone`` when the result is
+            no longer here, so that the page can have the picture inspected again.
         """
-        reply: dict[str, Any] = {"kind": "result", "request": request.number, "error": None}
-        try:
-            return reply | self._inspect(request)
-        except SegnetResError as error:
-            return reply | {"error": str(error)}
-        except MemoryError:
-            return reply | {
-                "error": "the server has too little memory for this picture; cut it into parts"
-            }
+        reply, request = new_reply("refined", content), Request.from_untrusted(content)
 
-    def _inspect(self, request: Request) -> dict[str, Any]:
+        def work() -> Reply:
+            watch = _Stopwatch()
+            try:
+                with self._light:
+                    return self._measured(self._results.find(request.result), request, watch, None)
+            except GoneError as error:
+                return {"error": str(error), "gone": True}
+
+        return answered(reply, work)
+
+    def unsure(self, content: object) -> Iterator[Reply]:
+        """Work out where the model says something else of the mirrored picture.
+
+        Yields:
+            ``waiting`` replies, then one ``unsure`` with the ``file`` of the map.
+        """
+        reply, request = new_reply("unsure", content), Request.from_untrusted(content)
+        yield from in_turn(self._library.turns, reply, lambda: self._unsure(request))
+
+    def download(self, content: object) -> Iterator[Reply]:
+        """Write one file of what is seen.
+
+        Yields:
+            ``waiting`` replies, then one ``download`` with the ``file`` and its ``name``.
+        """
+        reply, request = new_reply("download", content), Request.from_untrusted(content)
+        yield from in_turn(self._library.turns, reply, lambda: self._download(request))
+
+    def _look(self, request: Request) -> Reply:
+        check_size(self._pictures.find(request.source).path)
+        return {}
+
+    def _inspect(self, request: Request) -> Reply:
         watch = _Stopwatch()
-        path = self._picture(request)
-        height, width = image_size(path)
-        if height * width > MAX_PAGE_PIXELS:
-            raise ImageError(
-                f"{path.name}: the picture is {width}x{height}, the page takes up to "
-                f"{MAX_PAGE_PIXELS // 1_000_000} million pixels; cut it into parts, or use "
-                "segnet-res predict"
-            )
-        image = read_image(path)
+        picture = self._pictures.find(request.source)
+        image = read_picture(picture.path)
         watch.stage("read")
-        with self._library.turns.turn(), self._library.borrow(request.model or "") as segmenter:
-            watch.stage("wait")
+        with self._library.borrow(request.model) as segmenter:
+            watch.stage("load")
+            found = segmenter.predict(image)
             class_map = segmenter.class_map
-            labels = segmenter.predict(image).labels
         watch.stage("model")
-        folder = self._storage.new_result()
-        step = _shown_step(labels)
-        reply = {
-            "image": {"name": path.name, "width": width, "height": height},
-            "model": request.model,
-            "classes": _class_rows(labels, class_map),
-            "background": background(class_map),
-            "ignore": class_map.ignore_index,
-            "step": step,
-            "files": _write_files(folder, path, image, labels, step),
-            "original": str(path),
-        }
+        result = self._results.new(
+            picture, request.source, request.model, class_map, image, found.labels, found.confidence
+        )
         watch.stage("files")
-        reply |= self._compare(request, path, labels, class_map, _mask_writer(folder, step))
+        return self._measured(result, request, watch, found.labels)
+
+    def _measured(
+        self, result: Result, request: Request, watch: _Stopwatch, labels: UInt8Array | None
+    ) -> Reply:
+        judge = Judge.from_untrusted(request.judgement)
+        seen = result.read_state(judge.state)
+        if seen is None:
+            labels = result.labels() if labels is None else labels
+            sure = np.broadcast_to(np.float32(1), labels.shape)
+            confidence = result.confidence() if judge.threshold > 0 else sure
+            seen = judge.refine(labels, confidence, result.class_map)
+        files = result.files() | result.save_state(judge.state, seen)
+        watch.stage("files")
+        height, width = result.size
+        reply = {
+            "result": result.token,
+            "image": {"name": result.name, "width": width, "height": height},
+            "model": result.model,
+            "classes": class_rows(seen, result.class_map),
+            "background": background(result.class_map),
+            "ignore": result.class_map.ignore_index,
+            "step": result.step,
+            "files": files,
+            "own_mask": result.own_mask,
+            "original": json.dumps(result.source, sort_keys=True),
+            "judged": judge.to_dict(),
+            "verdict": judge.verdict(seen, result.class_map),
+        }
+        watch.stage("regions")
+        reply |= self._compare(result, request, seen)
         watch.stage("metrics")
         return reply | {"timings": watch.stages}
 
-    def _picture(self, request: Request) -> Path:
-        if request.sample is not None:
-            part = self._samples.parts().get(request.sample)
-            if part is None:
-                raise ImageError(f"no sample is called {request.sample!r}; pick one of the list")
-            return part.image
-        if request.image is None:
-            raise ImageError("no picture was given; drop one, or pick a sample")
-        return self._storage.uploaded(request.image)
-
-    def _compare(
-        self,
-        request: Request,
-        picture: Path,
-        labels: UInt8Array,
-        class_map: ClassMap,
-        write: Callable[[UInt8Array], str],
-    ) -> dict[str, Any]:
+    def _compare(self, result: Result, request: Request, seen: UInt8Array) -> Reply:
         """Score against the reference mask, when there is one."""
-        nothing: dict[str, Any] = {
-            "reference": None,
-            "reference_error": None,
-            "scores": None,
-            "warnings": [],
-        }
-        if request.reference is None and not request.sample_reference:
+        nothing: Reply = {
+            "reference": None, "reference_error": None, "scores": None, "warnings": [],
+        }  # fmt: skip
+        if request.reference is None:
             return nothing
         try:
-            path = self._reference(request, class_map)
-            truth = _read_truth(path, labels, class_map)
+            name, reference = self._reference(result, request.reference)
+            scores = score_fields(seen, reference.labels, result.class_map)
         except SegnetResError as error:
             return nothing | {"reference_error": str(error)}
-        matrix = ConfusionMatrix(class_map)
-        matrix.update(truth, labels)
-        warnings = _doubts(picture, path, truth, class_map, own=request.sample_reference)
+        key = json.dumps(request.reference, sort_keys=True).encode()
+        file = f"reference-{hashlib.sha256(key).hexdigest()[:16]}"
         return {
-            "reference": {"name": path.name, "file": write(truth)},
+            "reference": {"name": name, "file": result.save_shown(file, reference.labels)},
             "reference_error": None,
-            "scores": _score_fields(matrix.scores()),
-            "warnings": warnings,
+            "scores": scores,
+            "warnings": list(reference.warnings),
         }
 
-    def _reference(self, request: Request, class_map: ClassMap) -> Path:
-        if request.reference is not None:
-            return self._storage.uploaded(request.reference)
-        if class_map.names != self._samples.class_map.names:
-            raise DataError(
-                "the sample's mask has other classes than this checkpoint, so there is no score; "
-                "choose a checkpoint for magnetic tiles to compare"
-            )
-        return self._samples.parts()[request.sample or ""].mask
+    def _reference(self, result: Result, wanted: dict[str, str]) -> tuple[str, Reference]:
+        if wanted["kind"] == "upload":
+            path = self._pictures.uploaded(wanted.get("path"))
+            read = read_reference(path, result.size, result.class_map, picture=result.name)
+            return path.name, read
+        picture = self._pictures.find(result.source)
+        if picture.mask is None or picture.classes is None:
+            raise DataError(f"{result.name}: no mask belongs to this picture; choose one")
+        read = read_reference(picture.mask, result.size, result.class_map, classes=picture.classes)
+        return picture.mask.name, read
 
+    def _unsure(self, request: Request) -> Reply:
+        result = self._results.find(request.result)
+        image = read_picture(self._pictures.find(result.source).path)
+        with self._library.borrow(result.model) as segmenter:
+            if segmenter.class_map != result.class_map:
+                raise CheckpointError(
+                    f"the checkpoint {result.model} has changed since; choose the picture again"
+                )
+            disagreement = segmenter.disagreement(image)
+        levels = np.floor(disagreement * 255).astype(np.uint8)
+        return {"result": result.token, "file": result.save_shown("unsure", levels)}
 
-def _read_truth(path: Path, labels: UInt8Array, class_map: ClassMap) -> UInt8Array:
-    """Read a reference mask of the size of the prediction."""
-    height, width = image_size(path)
-    if (height, width) != labels.shape:
-        raise DataError(
-            f"{path.name}: the mask is {width}x{height}, the picture {labels.shape[1]}x"
-            f"{labels.shape[0]}; export the mask at the picture's size"
-        )
-    truth = read_mask(path, class_map)
-    unknown = class_map.unknown(truth)
-    if unknown:
-        listed = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
-        raise DataError(
-            f"{path.name}: labels {listed} belong to no class; save class indices from 0 to "
-            f"{len(class_map) - 1}, and {class_map.ignore_index} for pixels without a label"
-        )
-    return truth
-
-
-def _doubts(
-    picture: Path, mask: Path, truth: UInt8Array, class_map: ClassMap, *, own: bool
-) -> list[str]:
-    """Return what makes a reference mask that can be read look wrong all the same."""
-    warnings = []
-    if not own and not names_match(picture.name, mask.name):
-        warnings.append(
-            f"The mask {mask.name} and the picture {picture.name} have different names: "
-            "check that they show the same part."
-        )
-    pixels = class_pixels(truth, class_map)
-    ignored = int((truth == class_map.ignore_index).sum())
-    if not pixels.any():
-        warnings.append(
-            f"Every pixel of {mask.name} is {class_map.ignore_index}, which means 'not labelled': "
-            "there is nothing to compare."
-        )
-    elif ignored and not pixels[1:].any():
-        warnings.append(
-            f"{mask.name} holds 0 and {class_map.ignore_index} only, and {class_map.ignore_index} "
-            "means 'not labelled'. If it marks a defect, save class indices (1, 2, ...) instead."
-        )
-    return warnings
-
-
-def names_match(picture: str, mask: str) -> bool:
-    """Tell whether two file names look like a picture and its mask.
-
-    >>> names_match("part 7.jpg", "part 7_mask.png"), names_match("part7.jpg", "part8.png")
-    (True, False)
-    """
-
-    def stem(name: str) -> str:
-        plain = Path(name).stem.casefold()
-        return _MASK_ENDINGS.sub("", plain) or plain
-
-    return stem(picture) == stem(mask)
-
-
-def _shown_step(labels: UInt8Array) -> int:
-    step = 1
-    while labels.size / step**2 > _MAX_SHOWN_PIXELS:
-        step += 1
-    return step
-
-
-def _mask_writer(folder: Path, step: int) -> Callable[[UInt8Array], str]:
-    def write(truth: UInt8Array) -> str:
-        path = folder / "reference.png"
-        write_index_png(path, truth[::step, ::step])
-        return str(path)
-
-    return write
-
-
-def _write_files(
-    folder: Path, picture: Path, image: UInt8Array, labels: UInt8Array, step: int
-) -> dict[str, str]:
-    """Write what the browser fetches and return the paths."""
-    preview, mask = folder / "preview.jpg", folder / f"{picture.stem[:100]}_mask.png"
-    write_preview(preview, image)
-    write_index_png(mask, labels)
-    shown = mask
-    if step > 1:
-        shown = folder / "shown.png"
-        write_index_png(shown, labels[::step, ::step])
-    return {"preview": str(preview), "mask": str(mask), "shown": str(shown)}
-
-
-def _class_rows(labels: UInt8Array, class_map: ClassMap) -> list[dict[str, Any]]:
-    pixels = class_pixels(labels, class_map)
-    return [
-        {
-            "index": i,
-            "name": name,
-            "color": format_color(color),
-            "pixels": int(pixels[i]),
-            "share": float(pixels[i] / labels.size),
-        }
-        for i, (name, color) in enumerate(zip(class_map.names, class_map.colors, strict=True))
-    ]
-
-
-def _score_fields(scores: Scores) -> dict[str, Any]:
-    return {
-        "miou": scores.miou,
-        "pixel_accuracy": scores.pixel_accuracy,
-        "ious": [score.iou for score in scores.classes],
-        "confusion": [list(row) for row in scores.confusion],
-    }
+    def _download(self, request: Request) -> Reply:
+        result = self._results.find(request.result)
+        facts = self._measured(result, request, _Stopwatch(), None)
+        truth: UInt8Array | None = None
+        if request.download == "errors" and facts["reference"] is not None:
+            assert request.reference is not None
+            truth = self._reference(result, request.reference)[1].labels
+        labels = result.read_state(Judge.from_untrusted(request.judgement).state)
+        assert labels is not None
+        picture = self._pictures.find(result.source)
+        path = write_download(request.download, Seen(result, picture, labels, truth, facts))
+        return {"file": str(path), "name": path.name}

@@ -4,16 +4,19 @@ from typing import Any
 
 import gradio as gr
 
-from segnet_res.web import inspect_tab, models_tab
+from segnet_res.web import batch_tab, compare_tab, evaluate_tab, inspect_tab, models_tab
 from segnet_res.web.backend import Backend
-from segnet_res.web.inspection import Inspector
 from segnet_res.web.script import script_component
 
 # Each tab its own; "page.css" has the colours and pieces that all of them share.
 CSS_FILES = (
     "page.css",
+    "inspect.css",
     "viewer.css",
     "jobs.css",
+    "evaluate.css",
+    "batch.css",
+    "compare.css",
     "models.css",
 )
 
@@ -30,26 +33,28 @@ TITLE = "Surface inspection"
 
 def build_page(backend: Backend) -> gr.Blocks:
     """Build the page; nothing slow happens here."""
-    library, samples = backend.library, backend.samples
-    inspector = Inspector(library, backend.storage, samples)
     page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
     with page:
         header = script_component("header.js", "refresh", elem_id="sr-header")
         with gr.Tabs(elem_id="sr-tabs"):
-            with gr.Tab("Inspect", id="inspect"):
-                inspect = inspect_tab.build(inspector)
+            with gr.Tab("Inspect", id="inspect", elem_id="sr-tab-inspect"):
+                inspect = inspect_tab.build(backend)
+            with gr.Tab("Evaluate", id="evaluate"):
+                evaluate_tab.build(backend)
+            with gr.Tab("Batch", id="batch"):
+                batch_tab.build(backend)
+            with gr.Tab("Compare", id="compare"):
+                compare_tab.build(backend)
             with gr.Tab("Models", id="models"):
-                models = models_tab.build()
+                models = models_tab.build(backend, header)
 
-        def checkpoints() -> dict[str, Any]:
-            return {"title": TITLE, "folder": str(library.folder), "models": library.cards()}
-
-        def opened() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-            found = checkpoints()
-            return found, inspect_tab.welcome(samples), found
+        def opened(request: gr.Request) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+            found = models_tab.listing(backend)
+            head = found | {"title": TITLE, "user": request.username}
+            return head, inspect_tab.welcome(backend.samples), found
 
         def looked_again() -> tuple[dict[str, Any], dict[str, Any]]:
-            found = checkpoints()
+            found = models_tab.listing(backend)
             return found, found
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -22,36 +22,39 @@ def compare(act_and_wait):
     )
 
 
-def legend(page: Page) -> list[list[str]]:
-    rows = page.locator(".sr-legend tbody tr")
-    return [rows.nth(i).locator("td.sr-number").all_inner_texts() for i in range(rows.count())]
+def shares(page: Page) -> list[str]:
+    return page.locator(".sr-legend .sr-share").all_inner_texts()
+
+
+def scores_of(page: Page, key: str = "iou") -> list[str]:
+    return page.locator(f".sr-scores td[data-value={key}]").all_inner_texts()
 
 
 def test_a_sample_shows_classes_verdict_and_scores(page, act_and_wait):
     act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
     names = page.locator(".sr-legend .sr-name").all_inner_texts()
     assert names == ["background", "blowhole", "break", "crack", "fray", "uneven"]
-    rows = legend(page)
+    ious = scores_of(page)
     # The model never finds a blowhole and the reference has none: nothing to score.
-    assert rows[1] == ["0.00 %", "n/a"]
-    assert rows[3][1] != "n/a"
-    shares = [float(row[0].removesuffix(" %")) for row in rows]
-    assert sum(shares) == pytest.approx(100, abs=0.05)
+    assert (shares(page)[1], ious[1]) == ("0.00 %", "n/a")
+    assert ious[3] != "n/a"
+    numbers = [float(share.removesuffix(" %")) for share in shares(page)]
+    assert sum(numbers) == pytest.approx(100, abs=0.05)
     expect(page.locator(".sr-verdict strong")).to_have_text("Defects found")
-    expect(page.locator("#sr-reference ~ *, .sr-source").nth(1)).to_contain_text("the sample's own")
-    expect(page.locator("[data-score=miou]")).to_have_text(f"{mean_of(rows):.3f}")
+    expect(page.locator("#sr-reference ~ *, .sr-source").nth(1)).to_contain_text("the picture's own")
+    expect(page.locator("[data-score=miou]")).to_have_text(f"{mean_of(ious):.3f}")
     expect(page.locator(".sr-status")).to_contain_text("416\N{MULTIPLICATION SIGN}320 px · read")
     assert page.locator(".sr-matrix tbody tr").count() == 6
 
 
-def mean_of(rows: list[list[str]]) -> float:
-    return float(np.mean([float(row[1]) for row in rows if row[1] != "n/a"]))
+def mean_of(ious: list[str]) -> float:
+    return float(np.mean([float(iou) for iou in ious if iou != "n/a"]))
 
 
 def test_page_and_python_give_equal_labels(page, part, segmenter, tmp_path, choose):
     choose(page, part)
     with page.expect_download() as started:
-        page.click(".sr-download")
+        page.click("[data-kind=mask]")
     started.value.save_as(tmp_path / "mask.png")
     assert started.value.suggested_filename == "part-7_mask.png"
     with Image.open(tmp_path / "mask.png") as image:
@@ -66,7 +69,7 @@ def test_a_reference_gives_the_scores_that_python_gives(
     page, part, segmenter, tmp_path, choose, compare
 ):
     choose(page, part)
-    expect(page.locator(".sr-legend thead")).not_to_contain_text("IoU")
+    expect(page.locator(".sr-scores")).to_have_count(0)
     labels = segmenter.predict(read_image(part)).labels
     truth = np.where(np.arange(labels.shape[1]) < 70, labels, 5).astype(np.uint8)
     truth[:3] = 255
@@ -77,7 +80,9 @@ def test_a_reference_gives_the_scores_that_python_gives(
     matrix.update(truth, labels)
     scores = matrix.scores()
     expected = ["n/a" if s.iou is None else f"{s.iou:.3f}" for s in scores.classes]
-    assert [row[1] for row in legend(page)] == expected
+    assert scores_of(page) == expected
+    dice = ["n/a" if s.dice is None else f"{s.dice:.3f}" for s in scores.classes]
+    assert scores_of(page, "dice") == dice
     expect(page.locator("[data-score=miou]")).to_have_text(f"{scores.miou:.3f}")
     expect(page.locator("[data-score=accuracy]")).to_have_text(
         f"{100 * scores.pixel_accuracy:.2f} %"
@@ -103,6 +108,9 @@ def test_a_new_picture_clears_reference_and_scores(
     act_and_wait(page, lambda: page.click("button[data-sample=sound]"))
     page.get_by_label("Remove: 2 · Reference (optional)").click()
     expect(page.locator("[data-score=miou]")).to_have_count(0)
+    # The strip holds the two pictures; its last one takes verdict and scores along.
+    act_and_wait(page, lambda: page.get_by_label("Remove: 1 · Picture").click())
+    expect(page.locator(".sr-source").first).to_contain_text("part-7.png")
     page.get_by_label("Remove: 1 · Picture").click()
     expect(page.locator(".sr-verdict")).to_have_count(0)
 
@@ -112,7 +120,7 @@ def test_the_limit_decides_the_verdict_and_is_kept(page, part, act_and_wait, cho
     expect(page.locator(".sr-verdict")).to_have_attribute("data-verdict", "fail")
     page.fill(".sr-limit input", "100")
     expect(page.locator(".sr-verdict")).to_have_attribute("data-verdict", "pass")
-    expect(page.locator(".sr-verdict strong")).to_have_text("Within the limit")
+    expect(page.locator(".sr-verdict strong")).to_have_text("Within the limits")
     act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
     expect(page.locator(".sr-limit input")).to_have_value("100")
 
@@ -207,5 +215,5 @@ def test_another_checkpoint_is_applied_at_once_and_its_names_stay_text(
     assert cell["x"] + cell["width"] <= right["x"] + right["width"] + 1
     act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
     expect(page.locator(".sr-alert")).to_contain_text(
-        "the sample's mask has other classes than this checkpoint"
+        "the mask has other classes than this checkpoint"
     )

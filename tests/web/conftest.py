@@ -1,17 +1,21 @@
 """A model that needs no torch, and the folders that the page works in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from segnet_res.classes import MAGNETIC_TILE, ClassMap
 from segnet_res.errors import CheckpointError
 from segnet_res.images import UInt8Array
+from segnet_res.web.backend import Backend
+from segnet_res.web.folders import Folders
 from segnet_res.web.inspection import Inspector
+from segnet_res.web.pictures import Pictures
 from segnet_res.web.samples import Samples
 from segnet_res.web.storage import Storage
 from segnet_res.web.turns import Turnstile
@@ -21,13 +25,19 @@ CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
 
 @dataclass
 class Brightness:
-    """Calls bright pixels scratch."""
+    """Calls bright pixels scratch, the surer the brighter; of sound it is as sure as it is dark."""
 
     class_map: ClassMap
 
     def predict(self, image: UInt8Array) -> "Brightness":
+        brightness = image[..., 0] / np.float32(255)
         self.labels = (image[..., 0] > 127).astype(np.uint8)
+        self.confidence = np.where(self.labels == 1, brightness, 1 - brightness)
         return self
+
+    def disagreement(self, image: UInt8Array) -> NDArray[np.float32]:
+        """Nothing but the brightness itself, so that a test can foretell it."""
+        return image[..., 0] / np.float32(255)
 
 
 class OneModel:
@@ -51,12 +61,24 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(folder)
 
 
+def backend_of(storage: Storage, class_map: ClassMap, data: Path | None = None) -> Backend:
+    samples, folders = Samples(storage.samples()), Folders(data)
+    pictures = Pictures(storage, samples, folders)
+    return Backend(OneModel(class_map), storage, samples, folders, pictures)
+
+
 @pytest.fixture
 def inspector(storage: Storage) -> Inspector:
-    return Inspector(OneModel(), storage, Samples(storage.samples()))
+    return Inspector(backend_of(storage, CLASSES))
 
 
 @pytest.fixture
 def tile_inspector(storage: Storage) -> Inspector:
     """The same with the classes of the samples."""
-    return Inspector(OneModel(MAGNETIC_TILE), storage, Samples(storage.samples()))
+    return Inspector(backend_of(storage, MAGNETIC_TILE))
+
+
+@pytest.fixture
+def make_backend(storage: Storage) -> Callable[..., Backend]:
+    """Makes what stands behind the tabs: ``make_backend(class_map, data_folder)``."""
+    return lambda class_map=CLASSES, data=None: backend_of(storage, class_map, data)

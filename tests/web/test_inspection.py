@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnet_res.web import inspection
-from segnet_res.web.inspection import Request, names_match
+from segnet_res.web import results
+from segnet_res.web.inspection import Request
+from segnet_res.web.reference import names_match
 
 
 @pytest.fixture
@@ -47,8 +48,21 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + data
 
 
-def ask(inspector, **fields):
-    return inspector.answer(Request(number=3, model="bright", **fields))
+def ask(inspector, image=None, reference=None, **fields):
+    """Ask as the browser does and return the last reply."""
+    if image is not None:
+        fields["source"] = {"kind": "upload", "path": image}
+    if reference == "own":
+        fields["reference"] = {"kind": "own"}
+    elif reference is not None:
+        fields["reference"] = {"kind": "upload", "path": reference}
+    *_, reply = inspector.inspect({"request": 3, "model": "bright", **fields})
+    return reply
+
+
+def again(inspector, reply, **fields):
+    """Ask for the same picture with other settings."""
+    return inspector.refine({"request": 4, "result": reply["result"], **fields})
 
 
 def test_a_picture_gives_shares_and_a_mask_of_its_own_size(inspector, upload, picture):
@@ -59,11 +73,10 @@ def test_a_picture_gives_shares_and_a_mask_of_its_own_size(inspector, upload, pi
     assert [row["share"] for row in reply["classes"]] == [0.75, 0.25, 0.0]
     assert [row["pixels"] for row in reply["classes"]] == [150, 50, 0]
     assert reply["scores"] is None
-    assert reply["files"]["mask"].endswith("part_mask.png")
     mask = np.asarray(Image.open(reply["files"]["mask"]))
     assert mask.dtype == np.uint8
     assert (mask == (picture > 127)).all()
-    assert set(reply["timings"]) == {"read", "wait", "model", "files", "metrics"}
+    assert set(reply["timings"]) == {"read", "load", "model", "files", "regions", "metrics"}
 
 
 def test_a_reference_gives_scores_worked_out_by_hand(inspector, upload, picture):
@@ -75,7 +88,11 @@ def test_a_reference_gives_scores_worked_out_by_hand(inspector, upload, picture)
     assert reply["reference_error"] is None
     assert reply["warnings"] == []
     # scratch 50/100; sound 100/150; dent in neither.
-    assert reply["scores"]["ious"] == [pytest.approx(2 / 3), 0.5, None]
+    found = reply["scores"]["classes"]
+    assert [score["iou"] for score in found] == [pytest.approx(2 / 3), 0.5, None]
+    # 50 of 100 found, all 50 found are right; 2 * 50 / (100 + 50).
+    assert found[1]["dice"] == pytest.approx(2 / 3)
+    assert [found[1]["precision"], found[1]["recall"], found[1]["pixels"]] == [1.0, 0.5, 100]
     assert reply["scores"]["miou"] == pytest.approx((2 / 3 + 0.5) / 2)
     assert reply["scores"]["pixel_accuracy"] == 0.75
     assert reply["scores"]["confusion"] == [[100, 0, 0], [50, 50, 0], [0, 0, 0]]
@@ -185,39 +202,49 @@ def test_paths_outside_the_uploads_are_refused(inspector, tmp_path):
 
 
 def test_requests_of_any_shape_get_a_sentence(inspector):
-    for content in (None, [], {"request": "x", "image": 5}, {"image": ["a"], "model": {}}):
-        request = Request.from_untrusted(content)
-        assert request == Request()
-        assert inspector.answer(request)["error"].startswith("no picture was given")
-    assert Request.from_untrusted(
-        {"request": 7, "model": "m", "sample_reference": True}
-    ) == Request(number=7, model="m", sample_reference=True)
+    contents = (
+        None, [], 7, {"request": "x", "source": 5}, {"source": ["a"], "model": {}},
+        {"source": {"kind": "upload", "path": {}}}, {"source": {"kind": 3}},
+        {"source": {"kind": "upload", "path": "x" * 5000}}, {"request": -1}, {"request": 2**80},
+    )  # fmt: skip
+    for content in contents:
+        assert Request.from_untrusted(content).model == ""
+        *_, reply = inspector.inspect(content)
+        assert reply["request"] == 0
+        assert reply["error"] in (
+            "no picture was given; drop one, or pick a sample",
+            "the upload is no longer here; choose the file again",
+        )
+        for event in (inspector.unsure, inspector.download):
+            *_, reply = event(content)
+            assert reply["error"].startswith("this result is no longer here")
+        assert inspector.refine(content)["error"].startswith("this result is no longer here")
 
 
 def test_an_unknown_model_or_sample_gets_a_sentence(inspector, upload, picture):
-    reply = inspector.answer(Request(model="../x", image=upload("a.png", picture)))
+    reply = ask(inspector, image=upload("a.png", picture), model="../x")
     assert reply["error"] == "no checkpoint is called '../x'; known are bright"
-    reply = ask(inspector, sample="ghost")
+    reply = ask(inspector, source={"kind": "sample", "name": "ghost"})
     assert reply["error"] == "no sample is called 'ghost'; pick one of the list"
 
 
 def test_samples_come_with_their_exact_masks(tile_inspector):
-    reply = ask(tile_inspector, sample="crack", sample_reference=True)
+    reply = ask(tile_inspector, source={"kind": "sample", "name": "crack"}, reference="own")
     assert reply["reference"]["name"] == "sample-crack-mask.png"
     assert reply["warnings"] == []
     assert reply["scores"]["confusion"][3] != [0] * 6
 
 
 def test_a_samples_mask_needs_its_classes(inspector):
-    reply = ask(inspector, sample="sound", sample_reference=True)
+    reply = ask(inspector, source={"kind": "sample", "name": "sound"}, reference="own")
     assert reply["error"] is None
-    assert "the sample's mask has other classes than this checkpoint" in reply["reference_error"]
+    assert "the mask has other classes than this checkpoint (it does not know background, blowhole" in reply["reference_error"]
 
 
 def test_masks_beyond_the_browsers_room_are_shown_at_every_second_pixel(
     inspector, upload, monkeypatch
 ):
-    monkeypatch.setattr(inspection, "_MAX_SHOWN_PIXELS", 30)
+    monkeypatch.setattr(results, "_MAX_SHOWN_PIXELS", 30)
     pixels = np.zeros((10, 11), np.uint8)
     pixels[2, 4] = 200
     reply = ask(

@@ -17,17 +17,18 @@ export class Asker {
     onValue(() => this.#received(value()));
   }
 
-  // The server's answer to `fields`; rejects with a sentence when there is none, or it is an error.
-  ask(fields) {
-    const answer = this.last.then(() => this.#asked(fields));
+  // The server's answer to `fields`; rejects with a sentence when there is none, or it is an error
+  // (`reply` of the error has the answer then). `onWaiting(ahead)` hears how many others are before.
+  ask(fields, onWaiting = null) {
+    const answer = this.last.then(() => this.#asked(fields, onWaiting));
     this.last = answer.catch(() => {});
     return answer;
   }
 
-  #asked(fields) {
+  #asked(fields, onWaiting) {
     return new Promise((resolve, reject) => {
       const request = ++this.number;
-      this.pending = { request, resolve, reject };
+      this.pending = { request, resolve, reject, onWaiting };
       this.send({ ...fields, request });
       this.#watch(request);
     });
@@ -36,8 +37,9 @@ export class Asker {
   #received(reply) {
     const pending = this.pending;
     if (!pending || reply?.request !== pending.request) return;
+    if (reply.kind === "waiting") return pending.onWaiting?.(reply.ahead);
     this.pending = null;
-    if (reply.error) pending.reject(new Error(reply.error));
+    if (reply.error) pending.reject(Object.assign(new Error(reply.error), { reply }));
     else pending.resolve(reply);
   }
 

@@ -1,17 +1,24 @@
-// The Inspect tab: puts the columns together and talks to the server.
+// The Inspect tab: puts the columns together, and keeps pictures, results and questions in step.
 
+import { Asker } from "./asking.js";
 import { el, fileUrl } from "./dom.js";
+import { Entry } from "./entries.js";
 import { Findings } from "./findings.js";
-import { DropBox, acceptDrops, markSample, sampleList } from "./sources.js";
+import { JudgeControls } from "./judge.js";
+import { sortFiles } from "./pairing.js";
+import { DropBox, acceptDrops, keepPage, markSample, sampleList } from "./sources.js";
+import { FilmStrip } from "./strip.js";
+import { t } from "./texts.js";
 import { Viewer } from "./viewer.js";
 
 // The server's own limit; asked here too, because an upload of half a gigabyte takes its time.
 const MAX_BYTES = 512 * 2 ** 20;
 
-// After how many seconds without a reply the server is asked whether it is still there.
-const WATCH_SECONDS = 5;
+// More than somebody steps through; the Batch tab takes thousands.
+const MAX_PICTURES = 300;
 
-const START = "Drop a picture here, paste one, or pick a sample.";
+// Other pictures are judged anew when a slider has come to rest.
+const REST_MS = 400;
 
 export function start(parts) {
   new InspectTab(parts);
@@ -20,211 +27,429 @@ export function start(parts) {
 class InspectTab {
   constructor({ element, value, onValue, send, upload }) {
     this.element = element;
-    this.send = send;
     this.upload = upload;
-    // Counts requests; replies to any but the latest are dropped.
-    this.request = 0;
     this.model = null;
-    this.source = null; // {sample} or {image: path, name}
-    this.reference = null; // {path, name} or {sample: true}
-    this.viewer = new Viewer();
-    this.findings = new Findings((index, visible) => this.viewer.setVisible(index, visible));
+    this.entries = [];
+    this.current = null;
+    this.inspecting = this.refining = null;
+    // Counts what was shown: the page's state for whoever waits for it.
+    this.shown = 0;
+    this.changed = 0;
+    this.inspectAsker = new Asker({ value, onValue, send: send.inspect });
+    this.refineAsker = slotAsker("refine", send);
+    this.unsureAsker = slotAsker("unsure", send);
+    this.downloadAsker = slotAsker("download", send);
     this.#build();
-    this.viewer.clear(START);
+    this.viewer.clear(t("inspect.start"));
     document.addEventListener("segnet-res:model", (event) => this.#modelChosen(event.detail));
+    document.addEventListener("segnet-res:open", (event) => this.#opened(event.detail));
     document.addEventListener("paste", (event) => this.#pasted(event));
+    keepPage();
     // The header may have announced its choice before this script had arrived.
     this.#modelChosen(window.segnetResModel);
-    const receive = () => this.#received(value());
+    const receive = () => {
+      if (value()?.kind === "samples") this.#listSamples(value().samples);
+    };
     onValue(receive);
     receive();
   }
 
   #build() {
+    this.viewer = new Viewer();
+    this.viewer.onStep = (direction) => this.#step(direction);
+    this.viewer.onUnsure = (result) => this.#unsure(result);
+    this.judge = new JudgeControls({ onChange: () => this.#judgeChanged() });
+    this.findings = new Findings({
+      judge: this.judge,
+      onToggle: (index, visible) => this.viewer.setVisible(index, visible),
+      onLook: (box) => this.viewer.lookAt(box),
+      onDownload: (kind) => this.#download(kind),
+    });
+    this.strip = new FilmStrip({
+      onSelect: (entry) => this.#select(entry),
+      onRemove: (entry) => this.#remove(entry),
+      onClear: () => this.#removeAll(),
+    });
     this.imageBox = new DropBox({
-      id: "sr-image", title: "1 · Picture", hint: "Drop, paste or choose a picture",
-      iconName: "upload", onFile: (file) => this.#pictureChosen(file),
-      onClear: () => this.#pictureRemoved(),
+      id: "sr-image", title: t("inspect.picture"), hint: t("inspect.pictureHint"), iconName: "upload",
+      multiple: true, onFiles: (files) => this.#dropped(files),
+      onClear: () => this.current && this.#remove(this.current),
     });
     this.referenceBox = new DropBox({
-      id: "sr-reference", title: "2 · Reference (optional)",
-      hint: "Mask of the picture's size: class indices or colours",
-      iconName: "mask", onFile: (file) => this.#referenceChosen(file),
-      onClear: () => this.#referenceRemoved(),
+      id: "sr-reference", title: t("inspect.reference"), hint: t("inspect.referenceHint"),
+      iconName: "mask", onFiles: ([file]) => this.#referenceChosen(file),
+      onClear: () => this.#setReference(null),
     });
+    this.own = el("button", {
+      type: "button", class: "sr-tool sr-own", text: t("inspect.useOwn"), hidden: true,
+      onclick: () => this.#setReference({ kind: "own" }),
+    });
+    this.referenceBox.node.append(this.own);
     this.samples = el("div", { class: "sr-sample-box" });
     this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
     this.warnings = el("div", { class: "sr-warnings", role: "status" });
     this.status = el("div", { class: "sr-status", role: "status", "aria-live": "polite" });
-    acceptDrops(this.viewer.stage, (file) => this.#pictureChosen(file));
     this.element.classList.add("sr-inspect");
     this.element.replaceChildren(
-      el("aside", { class: "sr-left", "aria-label": "Picture and reference" },
+      el("aside", { class: "sr-left", "aria-label": t("inspect.left") },
         this.imageBox.node, this.referenceBox.node, this.samples),
-      el("div", { class: "sr-centre" }, this.alert, this.warnings, this.viewer.node, this.status),
-      el("aside", { class: "sr-right", "aria-label": "Findings" }, this.findings.node),
+      el("div", { class: "sr-centre" }, this.alert, this.warnings, this.viewer.node, this.strip.node,
+        this.status),
+      el("aside", { class: "sr-right", "aria-label": t("inspect.right") }, this.findings.node),
     );
+    acceptDrops(this.element, (files) => this.#dropped(files));
     this.#ready("start");
   }
+
+  // What comes in
 
   #modelChosen(choice) {
     if (!choice) return;
     this.model = choice.name;
-    if (this.source) this.#inspect();
-    else if (!this.model) this.#fail(choice.reason);
-    else this.#fail(null);
+    this.#tellStrip();
+    if (this.current) this.#display();
+    else this.#fail(this.model ? null : choice.reason);
+    this.#work();
   }
 
   #pasted(event) {
     if (!this.element.offsetParent) return;
-    const file = [...(event.clipboardData?.files ?? [])].find((f) => f.type.startsWith("image/"));
-    if (file) this.#pictureChosen(file);
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length) this.#dropped(files);
   }
 
-  async #pictureChosen(file) {
-    // Reference and verdict belong to the picture before.
-    this.#forget();
-    this.imageBox.set(file.name);
-    const number = ++this.request;
-    const path = await this.#uploaded(file, number);
-    if (path === null || number !== this.request) return;
-    this.source = { image: path, name: file.name };
-    this.#inspect();
+  async #dropped(files) {
+    const specs = files.filter((file) => /\.ya?ml$/i.test(file.name));
+    if (specs.length) await this.judge.takeSpec(specs[0]);
+    const rest = files.filter((file) => !specs.includes(file));
+    if (!rest.length) return;
+    const { pictures, masks } = sortFiles(rest, this.entries.map((entry) => entry.name));
+    for (const { file, picture } of masks) {
+      const entry = this.entries.find((other) => other.name === picture);
+      entry.setReference({ file, name: file.name });
+    }
+    if (masks.length && !pictures.length) {
+      const entry = this.entries.find((other) => other.name === masks[0].picture);
+      return this.#select(entry);
+    }
+    this.#add(pictures.map(({ file, mask }) => new Entry({
+      file, name: file.name, reference: mask && { file: mask, name: mask.name },
+    })));
   }
 
   #sampleChosen(sample) {
-    this.#forget();
-    this.source = { sample: sample.name };
-    this.reference = { sample: true };
-    markSample(this.samples, sample.name);
-    this.#inspect();
+    const source = { kind: "sample", name: sample.name };
+    const name = t("inspect.sample", { name: sample.name });
+    this.#add([new Entry({ source, name, reference: { kind: "own" } })]);
   }
 
-  async #referenceChosen(file) {
-    this.referenceBox.set(file.name);
-    const number = ++this.request;
-    const path = await this.#uploaded(file, number);
-    if (path === null || number !== this.request) return;
-    this.reference = { path, name: file.name };
-    if (this.source) this.#inspect();
-    else this.#say("Now choose the picture that this mask belongs to.");
+  // Another tab opens pictures here: {pictures: [{source, reference, name}], index, mode}.
+  #opened({ pictures, index = 0, mode = null }) {
+    document.getElementById("sr-tab-inspect-button")?.click();
+    this.#removeAll();
+    const entries = pictures.map(({ source, reference = null, name = null }) => new Entry({
+      source, reference, name: name ?? source.stem ?? source.file ?? source.name ?? "",
+    }));
+    this.#add(entries, index);
+    if (mode) this.viewer.setMode(mode);
   }
 
-  #pictureRemoved() {
-    this.request++;
-    this.#forget();
-    this.viewer.clear(START);
+  // New pictures join the strip; one that is there already is shown again, with the reference that
+  // it brings along: that of an earlier look might belong to another part.
+  #add(entries, index = 0) {
+    const known = new Map(this.entries.map((entry) => [entry.key, entry]));
+    const room = MAX_PICTURES - this.entries.length;
+    let added = 0;
+    const chosen = entries.map((entry) => {
+      const same = known.get(entry.key);
+      if (same) {
+        same.setReference(entry.reference);
+        same.failed = null;
+        return same;
+      }
+      if (added === room) return null;
+      added += 1;
+      known.set(entry.key, entry);
+      this.entries.push(entry);
+      this.strip.add(entry);
+      return entry;
+    }).filter((entry) => entry !== null);
+    if (chosen.length) this.#select(chosen[Math.min(index, chosen.length - 1)]);
+    if (chosen.length < entries.length) {
+      this.#fail(t("inspect.tooMany", { most: MAX_PICTURES }));
+    }
+    this.#tellStrip();
+    this.#work();
+  }
+
+  #referenceChosen(file) {
+    if (this.current) return this.#setReference({ file, name: file.name });
+    this.#say(t("inspect.pictureFirst"));
+  }
+
+  #setReference(reference) {
+    if (!this.current) return;
+    this.current.setReference(reference);
+    this.#tellReference();
+    this.#work();
+  }
+
+  #judgeChanged() {
+    this.changed = performance.now();
+    setTimeout(() => this.#work(), REST_MS + 10);
+    this.#work();
+  }
+
+  // The strip
+
+  #step(direction) {
+    if (this.entries.length < 2) return false;
+    const next = this.entries[this.entries.indexOf(this.current) + direction];
+    if (next) this.#select(next);
+    return true;
+  }
+
+  #select(entry) {
+    this.current = entry;
+    this.strip.select(entry);
+    markSample(this.samples, entry.source?.kind === "sample" ? entry.source.name : null);
+    this.#display();
+    this.#work();
+  }
+
+  #remove(entry) {
+    const at = this.entries.indexOf(entry);
+    entry.removed = true;
+    this.entries.splice(at, 1);
+    this.strip.remove(entry);
+    this.#tellStrip();
+    if (entry !== this.current) return;
+    const next = this.entries[at] ?? this.entries[at - 1];
+    if (next) return this.#select(next);
+    this.current = null;
+    markSample(this.samples, null);
+    this.#forget(t("inspect.start"));
+    this.imageBox.clear();
+    this.#tellReference();
     this.#ready("start");
   }
 
-  #referenceRemoved() {
-    this.reference = null;
-    this.referenceBox.clear();
-    if (this.source) this.#inspect();
+  #removeAll() {
+    // The one that is seen goes last: removing it selects a neighbour.
+    for (const entry of this.entries.filter((other) => other !== this.current)) this.#remove(entry);
+    if (this.current) this.#remove(this.current);
   }
 
-  #forget() {
-    this.source = this.reference = null;
-    this.imageBox.clear();
-    this.referenceBox.clear();
-    this.findings.clear();
-    markSample(this.samples, null);
-    this.#fail(null);
-    this.#warn([]);
-    this.#say("");
-  }
-
-  async #uploaded(file, number) {
-    if (file.size > MAX_BYTES) {
-      this.#failed(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB, the page takes up to `
-        + "512; cut the picture into parts, or use segnet-res predict");
-      return null;
+  #tellStrip() {
+    for (const entry of this.entries) {
+      this.strip.show(entry, entry.shown(this.model), entry.result(this.model)?.files.thumb);
     }
-    this.#busy(`Uploading ${file.name}`);
+    const open = this.entries.filter((entry) => entry.isOpen(this.model) || entry.working).length;
+    this.element.dataset.open = String(open);
+  }
+
+  // Work: one inspection and one refinement at a time, what is seen first
+
+  #work() {
+    this.#inspectNext();
+    this.#refineNext();
+  }
+
+  #inOrder() {
+    const at = Math.max(0, this.entries.indexOf(this.current));
+    return [...this.entries.slice(at), ...this.entries.slice(0, at)];
+  }
+
+  async #inspectNext() {
+    const { model } = this;
+    if (this.inspecting || !model) return;
+    const [entry, next] = this.#inOrder().filter((other) => other.isOpen(model));
+    if (!entry) return;
+    this.inspecting = entry;
+    entry.working = true;
+    this.#tellStrip();
+    if (entry === this.current) this.#busy();
+    const judgement = this.judge.fields();
+    try {
+      await entry.uploaded((file) => this.#uploaded(file));
+      // The next file travels while the server works on this one.
+      next?.uploaded((file) => this.#uploaded(file)).catch(() => {});
+      const key = entry.state(judgement);
+      const reply = await this.inspectAsker.ask({
+        model, source: entry.source, reference: entry.wantedReference(), ...judgement,
+      }, (ahead) => {
+        this.ahead = ahead;
+      });
+      entry.results.set(model, { reply, key });
+      entry.failed = null;
+    } catch (error) {
+      if (error.reference) entry.notice = error.message;
+      else entry.failed = { model, sentence: error.message };
+    }
+    this.inspecting = null;
+    this.ahead = 0;
+    entry.working = false;
+    this.#tellStrip();
+    if (entry === this.current && model === this.model) this.#display();
+    this.#work();
+  }
+
+  async #refineNext() {
+    const { model } = this;
+    if (this.refining || !model) return;
+    const judgement = this.judge.fields();
+    const rested = performance.now() - this.changed > REST_MS;
+    const entry = this.#inOrder().find((other) => other.isStale(model, judgement)
+      && (rested || other === this.current));
+    if (!entry) return;
+    this.refining = entry;
+    const known = entry.results.get(model);
+    if (entry === this.current) this.element.classList.add("sr-busy");
+    try {
+      await entry.uploaded((file) => this.#uploaded(file));
+      const key = entry.state(judgement);
+      const reply = await this.refineAsker.ask({
+        result: known.reply.result, reference: entry.wantedReference(), ...judgement,
+      });
+      const { unsure } = known.reply.files;
+      if (unsure) reply.files.unsure = unsure;
+      // What the picture itself took is worth more than how long the sliders take.
+      reply.timings = known.reply.timings;
+      Object.assign(known, { reply, key });
+    } catch (error) {
+      // A result that the server has forgotten is made again; a reference that could not be
+      // uploaded is left out, anything else is told in place of the result.
+      if (error.reference) entry.notice = error.message;
+      else entry.results.delete(model);
+      if (!error.reference && !error.reply?.gone) entry.failed = { model, sentence: error.message };
+    }
+    this.refining = null;
+    this.#tellStrip();
+    if (entry === this.current && model === this.model) this.#display();
+    this.#work();
+  }
+
+  async #uploaded(file) {
+    if (file.size > MAX_BYTES) {
+      const megabytes = Math.round(file.size / 2 ** 20);
+      throw new Error(t("inspect.tooLarge", { name: file.name, megabytes }));
+    }
     try {
       return (await this.upload(file)).path;
     } catch (error) {
-      if (number === this.request) {
-        this.#failed(`${file.name} could not be uploaded (${error?.message ?? error}); `
-          + "check that the page's server still runs, and try again");
-      }
-      return null;
+      throw new Error(t("inspect.uploadFailed", { name: file.name, reason: error?.message ?? error }));
     }
   }
 
-  #inspect() {
-    const { source, reference } = this;
-    if (!this.model) return this.#failed(window.segnetResModel?.reason ?? "Choose a checkpoint.");
-    this.#busy("Inspecting");
-    this.send.inspect({
-      request: ++this.request,
-      model: this.model,
-      sample: source.sample ?? null,
-      image: source.image ?? null,
-      reference: reference?.path ?? null,
-      sample_reference: reference?.sample === true,
+  async #unsure(result) {
+    const reply = await this.unsureAsker.ask({ result: result.result }, (ahead) => {
+      this.viewer.tell(waitingText(ahead));
     });
-    this.#watch(this.request);
-  }
-
-  // A server that has gone never replies: without this the page would wait for ever.
-  async #watch(number) {
-    const waiting = () => number === this.request && this.element.classList.contains("sr-busy");
-    let silent = 0;
-    for (let seconds = 1; silent < 2; seconds++) {
-      await new Promise((done) => setTimeout(done, 1000));
-      if (!waiting()) return;
-      // A large picture takes its time; the seconds show that something goes on.
-      this.#say(`Inspecting … ${seconds} s`);
-      if (seconds % WATCH_SECONDS > 0) continue;
-      const there = await fetch(new URL("page/dom.js", document.baseURI), { cache: "no-store" })
-        .then((answer) => answer.ok, () => false);
-      silent = there ? 0 : silent + 1;
+    for (const entry of this.entries) {
+      for (const { reply: known } of entry.results.values()) {
+        if (known.result === reply.result) known.files.unsure = reply.file;
+      }
     }
-    if (waiting()) this.#failed("The page's server does not answer; start it again and reload this page");
+    return reply.file;
   }
 
-  async #received(value) {
-    if (value?.kind === "samples") return this.#listSamples(value.samples);
-    if (value?.kind !== "result" || value.request !== this.request) return;
-    if (value.error) return this.#failed(value.error);
+  async #download(kind) {
+    const result = this.current?.result(this.model);
+    if (!result) return;
+    const reference = this.current.wantedReference();
+    const button = this.findings.downloads.querySelector(`[data-kind=${kind}]`);
+    button.classList.add("sr-working");
     try {
-      await this.viewer.show(value, fileUrl);
+      const reply = await this.downloadAsker.ask({
+        result: result.result, reference, download: kind, ...this.judge.fields(),
+      });
+      el("a", { href: fileUrl(reply.file), download: reply.name }).click();
     } catch (error) {
-      return this.#failed(error.message);
+      this.#fail(error.message);
+    } finally {
+      button.classList.remove("sr-working");
     }
-    if (value.request === this.request) this.#shown(value);
   }
 
-  #shown(result) {
-    const { image, reference, timings } = result;
-    this.#fail(result.reference_error);
+  // What is seen
+
+  // Show what is known of the current picture; what is not known yet clears what was seen before,
+  // because a verdict beside another picture would be read as its verdict.
+  async #display() {
+    const { current: entry, model } = this;
+    const result = entry.result(model);
+    this.#tellReference();
+    this.#tellPicture();
+    if (entry.failed?.model === model) return this.#failed(entry.failed.sentence);
+    if (!model) return this.#failed(window.segnetResModel?.reason ?? "");
+    if (!result) {
+      this.#forget("");
+      return this.#busy();
+    }
+    // The verdict of other limits, or with another reference: wait for the right one.
+    if (entry.isStale(model, this.judge.fields())) {
+      if (this.seen !== entry) this.#forget("");
+      this.element.classList.add("sr-busy");
+      return;
+    }
+    try {
+      if (!(await this.viewer.show(result, fileUrl)) || entry !== this.current) return;
+    } catch (error) {
+      // Swept away on the server: once is bad luck, twice needs a person.
+      if (entry !== this.current) return;
+      if (entry.lost) return this.#failed(error.message);
+      entry.lost = true;
+      entry.results.delete(model);
+      return this.#work();
+    }
+    entry.lost = false;
+    if (entry.isStale(model, this.judge.fields())) return;
+    this.#shown(entry, result);
+  }
+
+  #shown(entry, result) {
+    this.seen = entry;
+    this.#fail(result.reference_error ?? entry.notice);
     this.#warn(result.warnings);
-    const label = this.source.sample ? `sample: ${this.source.sample}` : this.source.name;
-    this.imageBox.set(label, fileUrl(result.files.preview));
-    if (reference) this.referenceBox.set(this.reference.name ?? "the sample's own mask");
-    else if (this.reference?.sample) this.referenceBox.clear();
     this.findings.show(result, this.viewer.hidden);
-    const stages = ["read", "wait", "model", "files", "metrics"];
-    // Waiting is told when there was some: for others before, or for a model to load.
-    const times = stages.filter((name) => name !== "wait" || timings[name] >= 20)
-      .map((name) => `${name} ${timings[name] ?? 0} ms`);
-    const reduced = result.step > 1 ? ` · every ${result.step}th pixel of the mask is shown` : "";
-    this.#say([`${image.width}×${image.height} px`, ...times].join(" · ") + reduced);
+    this.#say(summary(result));
     this.element.classList.remove("sr-busy");
-    this.viewer.tell("");
     // The token changes once the result is on the screen.
-    requestAnimationFrame(() => requestAnimationFrame(() => this.#ready(result.request)));
+    const token = ++this.shown;
+    requestAnimationFrame(() => requestAnimationFrame(() => this.#ready(token)));
+  }
+
+  #tellPicture() {
+    const { current: entry } = this;
+    const thumbnail = entry.result(this.model)?.files.thumb;
+    this.imageBox.set(entry.name, thumbnail ? fileUrl(thumbnail) : null);
+  }
+
+  #tellReference() {
+    const entry = this.current;
+    const reference = entry?.reference ?? null;
+    const unusable = Boolean(entry?.result(this.model)?.reference_error);
+    if (!reference) this.referenceBox.clear();
+    else this.referenceBox.set(reference.kind === "own" ? t("inspect.ownMask") : reference.name);
+    this.referenceBox.node.classList.toggle("sr-unusable", Boolean(reference) && unusable);
+    const own = entry?.result(this.model)?.own_mask || entry?.source?.kind === "sample";
+    this.own.hidden = !own || reference?.kind === "own";
+  }
+
+  #forget(text) {
+    this.seen = null;
+    this.findings.clear();
+    this.viewer.clear(text);
+    this.#warn([]);
+    this.#fail(null);
+    this.#say("");
   }
 
   // No result: an old verdict beside a new error would be read as its verdict.
   #failed(sentence) {
-    this.findings.clear();
-    this.viewer.clear("No result");
-    this.#warn([]);
-    this.#say("");
+    this.#forget(t("inspect.noResult"));
     this.#fail(sentence);
-    this.#ready(`failed-${this.request}`);
+    this.#ready(`failed-${++this.shown}`);
   }
 
   #fail(sentence) {
@@ -233,16 +458,27 @@ class InspectTab {
   }
 
   #warn(sentences) {
-    this.warnings.replaceChildren(...sentences.map((text) => el("p", { text })));
+    this.warnings.replaceChildren(...sentences.map((text) => el("p", {},
+      el("strong", { text: t("inspect.check") }), ` ${text}`)));
   }
 
   #say(text) {
     this.status.textContent = text;
   }
 
-  #busy(text) {
+  // Seconds show that something goes on: a large picture takes its time.
+  #busy() {
     this.element.classList.add("sr-busy");
-    this.#say(`${text} …`);
+    const { current: entry } = this;
+    const began = performance.now();
+    const tell = () => {
+      if (entry !== this.current || !entry.isOpen(this.model)) return clearInterval(timer);
+      const seconds = Math.floor((performance.now() - began) / 1000);
+      this.#say(this.ahead ? waitingText(this.ahead) : t("inspect.working", { name: entry.name, seconds }));
+    };
+    clearInterval(this.timer);
+    const timer = this.timer = setInterval(tell, 500);
+    tell();
   }
 
   #ready(token) {
@@ -252,7 +488,34 @@ class InspectTab {
 
   #listSamples(samples) {
     const list = sampleList(samples, (sample) => this.#sampleChosen(sample));
-    this.samples.replaceChildren(el("h2", { text: "Samples with exact masks" }), list);
+    this.samples.replaceChildren(el("h2", { text: t("inspect.samples") }), list);
     this.element.dataset.samples = String(samples.length);
   }
+}
+
+// The replies to these events come by way of slot.js.
+function slotAsker(name, send) {
+  let latest = null;
+  return new Asker({
+    value: () => latest,
+    onValue: (act) => document.addEventListener(`segnet-res:reply:${name}`, (event) => {
+      latest = event.detail;
+      act();
+    }),
+    send: send[name],
+  });
+}
+
+function waitingText(ahead) {
+  return ahead === 1 ? t("inspect.waitingOne") : t("inspect.waiting", { ahead });
+}
+
+function summary({ image, step, timings }) {
+  const stages = ["read", "load", "model", "files", "regions", "metrics"];
+  // Loading is told when there was some.
+  const times = stages.filter((name) => name !== "load" || timings[name] >= 20)
+    .map((name) => t("inspect.stage", { name: t(`inspect.stage-${name}`), ms: timings[name] ?? 0 }));
+  const size = t("inspect.size", { width: image.width, height: image.height });
+  const reduced = step > 1 ? [t("inspect.reduced", { step })] : [];
+  return [size, ...times, ...reduced].join(" · ");
 }

@@ -1,33 +1,41 @@
-// Left column of the Inspect tab: picture, reference mask, samples.
+// Places to drop or choose files, and the list of samples.
 
 import { el, fileUrl, icon } from "./dom.js";
+import { t } from "./texts.js";
 
 const ACCEPTED = ".png,.jpg,.jpeg,.tif,.tiff,.webp,.bmp";
 
-// A place to drop or choose one file.
+// A place to drop or choose files.
+//   id        of the input
+//   title     heading
+//   hint      what to do here
+//   multiple  whether several files can be chosen at once
+//   accept    endings of files, as an input takes them
+//   onFiles(files), onClear()
 export class DropBox {
-  constructor({ id, title, hint, iconName, onFile, onClear }) {
+  constructor({ id, title, hint, iconName, multiple = false, accept = ACCEPTED, onFiles, onClear }) {
     this.input = el("input", {
-      type: "file", accept: ACCEPTED, id, "aria-describedby": `${id}-hint`,
+      type: "file", accept, id, multiple, "aria-describedby": `${id}-hint`,
       onchange: () => {
-        const [file] = this.input.files;
+        const files = [...this.input.files];
         // Emptied, so that the same file can be chosen again.
         this.input.value = "";
-        if (file) onFile(file);
+        if (files.length) onFiles(files);
       },
     });
     this.thumbnail = el("img", { class: "sr-thumb", alt: "", hidden: true });
     this.name = el("span", { class: "sr-file-name" });
+    const label = t("common.remove", { what: title });
     this.remove = el("button", {
-      type: "button", class: "sr-remove", "aria-label": `Remove: ${title}`, title: "Remove",
-      hidden: true, onclick: onClear,
+      type: "button", class: "sr-remove", "aria-label": label, title: label, hidden: true,
+      onclick: onClear,
     }, icon("cross"));
     const hints = el("span", { class: "sr-drop-hint", id: `${id}-hint`, text: hint });
-    const label = el("label", { class: "sr-drop", for: id },
+    const drop = el("label", { class: "sr-drop", for: id },
       this.thumbnail, el("span", { class: "sr-drop-text" }, icon(iconName), this.name, hints));
-    this.node = el("section", { class: "sr-source" },
-      el("header", {}, el("h2", { text: title }), this.remove), label, this.input);
-    acceptDrops(this.node, onFile);
+    this.node = el("section", { class: "sr-source", "aria-label": title },
+      el("header", {}, el("h2", { text: title }), this.remove), drop, this.input);
+    acceptDrops(this.node, onFiles);
     this.clear();
   }
 
@@ -36,7 +44,7 @@ export class DropBox {
     this.node.classList.add("sr-filled");
     this.remove.hidden = false;
     this.thumbnail.hidden = thumbnail === null;
-    if (thumbnail !== null) this.thumbnail.src = thumbnail;
+    if (thumbnail !== null && this.thumbnail.src !== thumbnail) this.thumbnail.src = thumbnail;
   }
 
   clear() {
@@ -48,19 +56,30 @@ export class DropBox {
   }
 }
 
-export function acceptDrops(node, onFile) {
+// Let files be dropped on a node; what is dropped on a node within it is not its own.
+export function acceptDrops(node, onFiles) {
   const mark = (event, over) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
+    event.stopPropagation();
     node.classList.toggle("sr-over", over);
   };
   node.addEventListener("dragover", (event) => mark(event, true));
   node.addEventListener("dragleave", (event) => mark(event, false));
   node.addEventListener("drop", (event) => {
     mark(event, false);
-    const [file] = event.dataTransfer?.files ?? [];
-    if (file) onFile(file);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length) onFiles(files);
   });
+}
+
+// A file that misses its place would replace the page: everything on it would be lost.
+export function keepPage() {
+  for (const name of ["dragover", "drop"]) {
+    document.addEventListener(name, (event) => {
+      if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    });
+  }
 }
 
 export function sampleList(samples, onPick) {

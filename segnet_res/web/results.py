@@ -1,0 +1,335 @@
+"""What an inspection leaves behind: labels and confidence of a picture, and files to show them."""
+
+import json
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segnet_res.classes import ClassMap
+from segnet_res.errors import DataError, ImageError, StorageError
+from segnet_res.images import UInt8Array, image_size, read_image
+from segnet_res.web.pictures import Picture
+from segnet_res.web.storage import Storage, write_index_png, write_preview
+
+# A picture of 100 million pixels takes about 1 GB while it is worked on; a small file can claim
+# far more, so the header is asked first.
+MAX_PAGE_PIXELS = 100_000_000
+
+# A browser holds one byte a pixel for each mask; larger masks are shown at every 2nd (3rd, ...)
+# pixel, while the file to download keeps them all.
+_MAX_SHOWN_PIXELS = 36_000_000
+
+# What all results together may take on the disk; beyond it the oldest go. A browser that comes
+# back to one of them asks for the picture to be inspected again.
+_MAX_BYTES = 4 * 2**30
+
+# States of a refined mask that are kept, so that going to and fro with a slider is quick.
+_KEPT_STATES = 4
+
+_THUMBNAIL_SIDE = 160
+
+# What a browser can show of the upload itself.
+_BROWSER_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+# The confidence of whole percent: a pixel of level k has at least k / 100.
+_PERCENT = np.append(np.arange(101, dtype=np.float64) / 100, np.inf).astype(np.float32)
+
+
+class GoneError(DataError):
+    """A result has been swept away; the picture can be inspected again."""
+
+
+def check_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of a picture that the page takes; reads the header only.
+
+    Raises:
+        ImageError: when the file is no picture, or larger than `MAX_PAGE_PIXELS`.
+    """
+    height, width = image_size(path)
+    if height * width > MAX_PAGE_PIXELS:
+        raise ImageError(
+            f"{path.name}: the picture is {width}x{height}, the page takes up to "
+            f"{MAX_PAGE_PIXELS // 1_000_000} million pixels; cut it into parts, or use "
+            "segnet-res predict"
+        )
+    return height, width
+
+
+def read_picture(path: Path) -> UInt8Array:
+    """Read a picture as (H, W, 3) uint8 RGB, after a look at its size.
+
+    Raises:
+        ImageError: when the file cannot be read, or is larger than `MAX_PAGE_PIXELS`.
+    """
+    check_size(path)
+    return read_image(path)
+
+
+def shown_step(pixels: int) -> int:
+    """Return n where every n-th row and column of so many pixels is few enough for a browser."""
+    step = 1
+    while pixels / step**2 > _MAX_SHOWN_PIXELS:
+        step += 1
+    return step
+
+
+def confidence_levels(confidence: NDArray[np.float32]) -> UInt8Array:
+    """Return the whole percent that each confidence reaches.
+
+    Args:
+        confidence: (H, W) float32, 0 to 1.
+
+    Returns:
+        (H, W) uint8, 0 to 100: level k means that the confidence is at least k / 100.
+    """
+    levels = np.asarray((confidence * np.float32(100)).astype(np.uint8))
+    # The product is rounded; the comparison with the threshold itself decides.
+    table = np.resize(_PERCENT, 256)
+    levels -= confidence < cv2.LUT(levels, table)
+    levels += confidence >= cv2.LUT(levels, np.roll(table, -1))
+    return levels
+
+
+def levels_confidence(levels: UInt8Array) -> NDArray[np.float32]:
+    """Return the least confidence of each level that `confidence_levels` gave, (H, W) float32.
+
+    Compared with a threshold of whole percent it gives what the exact confidence gives.
+    """
+    return np.asarray(cv2.LUT(levels, np.resize(_PERCENT, 256)), np.float32)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of one picture, in a folder of its own that only its token leads to.
+
+    Attributes:
+        folder: Where its files lie.
+        token: By this name the browser asks for more of it.
+        source: How the browser described the picture, as `Pictures.find` takes it.
+        name: What the page calls the picture.
+        model: The checkpoint.
+        class_map: The classes of the labels.
+        size: (height, width) in pixels.
+        step: Every step-th pixel is in the files that are shown.
+        full: File of full size that a browser can show, or None.
+        own_mask: Whether a mask belongs to the picture, as to those of a dataset.
+    """
+
+    folder: Path
+    token: str
+    source: dict[str, Any]
+    name: str
+    model: str
+    class_map: ClassMap
+    size: tuple[int, int]
+    step: int
+    full: str | None
+    own_mask: bool
+
+    @property
+    def stem(self) -> str:
+        """The picture's name without folders and suffix, short enough for a file's name."""
+        return Path(self.name).stem[:100] or "picture"
+
+    def labels(self) -> UInt8Array:
+        """Return what the model found, (H, W) uint8."""
+        return _read_png(self.folder / "labels.png")
+
+    def confidence(self) -> NDArray[np.float32]:
+        """Return the confidence rounded down to whole percent, (H, W) float32.
+
+        Compared with a threshold of whole percent it gives what the exact value gives.
+        """
+        return levels_confidence(_read_png(self.folder / "levels.png"))
+
+    def state(self, name: str) -> Path:
+        """Return the file of the full-size mask in one state, which may not exist yet."""
+        return self.folder / f"seen-{name}.png"
+
+    def save_state(self, name: str, labels: UInt8Array) -> dict[str, str]:
+        """Write a mask in one state and return the files by the names that the page knows.
+
+        Args:
+            name: Tells the state from others; letters, digits and hyphens.
+            labels: (H, W) uint8.
+        """
+        mask, shown = self.state(name), self.folder / f"shown-{name}.png"
+        if not mask.exists():
+            write_index_png(mask, labels)
+        if self.step == 1:
+            shown = mask
+        elif not shown.exists():
+            write_index_png(shown, labels[:: self.step, :: self.step])
+        self._forget_states(keep=name)
+        return {"mask": str(mask), "shown": str(shown)}
+
+    def read_state(self, name: str) -> UInt8Array | None:
+        """Return the mask of one state, (H, W) uint8, or None when it is not kept."""
+        path = self.state(name)
+        return _read_png(path) if path.exists() else None
+
+    def save_shown(self, name: str, values: UInt8Array) -> str:
+        """Write (H, W) uint8 as the page shows it, every `step`-th pixel; return the path."""
+        path = self.folder / f"{name}.png"
+        write_index_png(path, values[:: self.step, :: self.step])
+        return str(path)
+
+    def files(self) -> dict[str, str | None]:
+        """Return the files that stay the same whatever is refined."""
+        return {
+            "preview": str(self.folder / "preview.jpg"),
+            "thumb": str(self.folder / "thumb.jpg"),
+            "confidence": str(self.folder / "confidence.png"),
+            "full": self.full,
+        }
+
+    def _forget_states(self, keep: str) -> None:
+        states = sorted(
+            (path for path in self.folder.glob("seen-*.png") if path != self.state(keep)),
+            key=lambda path: path.stat().st_mtime_ns,
+        )
+        for path in states[: -(_KEPT_STATES - 1)]:
+            path.unlink(missing_ok=True)
+            path.with_name(path.name.replace("seen-", "shown-", 1)).unlink(missing_ok=True)
+
+
+class Results:
+    """Keeps results for a while.
+
+    Args:
+        storage: Where the folders go.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def new(
+        self,
+        picture: Picture,
+        source: dict[str, Any],
+        model: str,
+        class_map: ClassMap,
+        image: UInt8Array,
+        labels: UInt8Array,
+        confidence: NDArray[np.float32],
+    ) -> Result:
+        """Write the files of a new result.
+
+        Args:
+            picture: What was inspected.
+            source: How the browser described it.
+            model: The checkpoint's name.
+            class_map: Its classes.
+            image: (H, W, 3) uint8 RGB.
+            labels: (H, W) uint8.
+            confidence: (H, W) float32, 0 to 1.
+
+        Raises:
+            StorageError: when the disk refuses.
+        """
+        self._make_room()
+        folder = self._storage.new_result()
+        step = shown_step(labels.size)
+        result = Result(
+            folder, folder.name.removeprefix("result-"), source, picture.name, model, class_map,
+            (labels.shape[0], labels.shape[1]), step, _full_size(picture, folder),
+            picture.mask is not None,
+        )  # fmt: skip
+        write_preview(folder / "preview.jpg", image)
+        write_preview(folder / "thumb.jpg", image, side=_THUMBNAIL_SIDE)
+        write_index_png(folder / "labels.png", labels)
+        write_index_png(folder / "levels.png", confidence_levels(confidence))
+        seen = confidence[::step, ::step]
+        write_index_png(folder / "confidence.png", np.floor(seen * 255).astype(np.uint8))
+        facts = {
+            "source": source, "name": picture.name, "model": model, "size": result.size,
+            "step": step, "full": result.full, "own_mask": result.own_mask,
+            "class_map": class_map.to_dict(),
+        }  # fmt: skip
+        try:
+            (folder / "result.json").write_text(json.dumps(facts), "utf-8")
+        except OSError as error:
+            raise _no_room(error) from error
+        return result
+
+    def find(self, token: object) -> Result:
+        """Return a result by its token.
+
+        Args:
+            token: Comes from a browser and may be anything.
+
+        Raises:
+            GoneError: when there is no such result, or no longer.
+        """
+        gone = GoneError("this result is no longer here; choose the picture again")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise gone
+        folder = self._storage.folder / f"result-{token}"
+        try:
+            facts = json.loads((folder / "result.json").read_text("utf-8"))
+            # What somebody works with is not old.
+            folder.touch()
+        except OSError:
+            raise gone from None
+        height, width = facts["size"]
+        return Result(
+            folder, token, facts["source"], facts["name"], facts["model"],
+            ClassMap.from_dict(facts["class_map"]), (height, width), facts["step"], facts["full"],
+            facts["own_mask"],
+        )  # fmt: skip
+
+    def _make_room(self) -> None:
+        """Delete the oldest results when all together take too much of the disk."""
+        sizes = []
+        for folder in self._storage.folder.glob("result-*"):
+            try:
+                used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+                # Other tabs keep files there too; only what is ours to forget is forgotten.
+                if (folder / "result.json").is_file():
+                    sizes.append((folder.stat().st_mtime, used, folder))
+            except OSError:
+                continue  # just swept
+        total = sum(used for _, used, _ in sizes)
+        recent = time.time() - 60
+        for when, used, folder in sorted(sizes, key=lambda entry: entry[0]):
+            if total <= _MAX_BYTES or when > recent:
+                break
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= used
+
+
+def _full_size(picture: Picture, folder: Path) -> str | None:
+    """Return a file of full size that a browser may fetch and can show."""
+    suffix = picture.path.suffix.lower()
+    if suffix not in _BROWSER_SUFFIXES:
+        return None
+    if picture.uploaded:
+        return str(picture.path)
+    copy = folder / f"full{suffix}"
+    try:
+        shutil.copyfile(picture.path, copy)
+    except OSError as error:
+        raise _no_room(error) from error
+    return str(copy)
+
+
+def _read_png(path: Path) -> UInt8Array:
+    read = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if read is None:
+        raise GoneError("the files of this result are no longer here; choose the picture again")
+    return np.asarray(read, np.uint8)
+
+
+def _no_room(error: OSError) -> StorageError:
+    return StorageError(
+        f"the page's temporary folder cannot be written ({error.strerror}); free some room"
+    )
