@@ -1,0 +1,198 @@
+"""What the evaluation of a set says: rows for the page, totals, CSV and JSON to keep."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnet_res.assessment import Assessment, assess
+from segnet_res.boundary import border_ious
+from segnet_res.classes import ClassMap
+from segnet_res.images import atomic_write
+from segnet_res.metrics import ConfusionMatrix, Scores
+from segnet_res.render import background
+
+Counts = NDArray[np.int64]
+
+# A part is called defective when so many pixels of it are: a speck of fewer is noise.
+SMALLEST = 25
+
+_RATIOS = ("miou", "pixel_accuracy", "missed", "false_alarm", "wrong_class")
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """What became of one picture.
+
+    Attributes:
+        index: Its place in the set.
+        name: What the page calls it.
+        part: The part that it shows.
+        error: Why it has no scores, or None.
+        warnings: Sentences about its mask.
+        counts: (C, C) int64 pixels, row = truth, column = found; None with an error.
+        borders: (C, 2) int64 pixels along the borders, see `boundary.border_counts`.
+    """
+
+    index: int
+    name: str
+    part: str
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    counts: Counts | None = None
+    borders: Counts | None = None
+
+    def ratios(self, class_map: ClassMap) -> dict[str, Any]:
+        """Return the picture's scores; None where there is nothing to divide by.
+
+        ``miou``, ``pixel_accuracy``, ``ious`` of the classes, and the shares of the labelled
+        pixels that are ``missed`` (background instead of a defect), a ``false_alarm`` (the other
+        way round) and of a ``wrong_class`` (one defect instead of another). Without a background
+        class all that is wrong is a wrong class.
+        """
+        matrix = ConfusionMatrix(class_map)
+        if self.counts is not None:
+            matrix.add(self.counts)
+        scores, counts = matrix.scores(), matrix.counts
+        labelled, right = int(counts.sum()), int(np.trace(counts))
+        missed = alarms = None
+        empty = background(class_map)
+        if empty is not None:
+            missed = int(counts[:, empty].sum() - counts[empty, empty])
+            alarms = int(counts[empty].sum() - counts[empty, empty])
+        wrong = labelled - right - (missed or 0) - (alarms or 0)
+
+        def share(pixels: int | None) -> float | None:
+            return pixels / labelled if labelled and pixels is not None else None
+
+        return {
+            "miou": scores.miou,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "ious": [score.iou for score in scores.classes],
+            "missed": share(missed),
+            "false_alarm": share(alarms),
+            "wrong_class": share(wrong),
+        }
+
+    def outcome(self, class_map: ClassMap, smallest: int) -> str | None:
+        """Say how a decision by this picture would end, as `assess` counts it.
+
+        Returns:
+            ``found`` and ``escape`` for a defective picture, ``sound`` and ``overkill`` for
+            another one; None without scores or without a background class.
+        """
+        empty = background(class_map)
+        if self.counts is None or empty is None:
+            return None
+        defects = np.arange(len(class_map)) != empty
+        called = int(self.counts[:, defects].sum()) >= smallest
+        if self.counts[defects].sum() > 0:
+            return "found" if called else "escape"
+        return "overkill" if called else "sound"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The totals of a set.
+
+    Attributes:
+        scores: As `segnet-res evaluate` gives them.
+        assessment: The same with intervals, parts, overkill and escape.
+        borders: IoU along the border of each class; None where a class does not occur.
+    """
+
+    scores: Scores
+    assessment: Assessment
+    borders: tuple[float | None, ...]
+
+    @classmethod
+    def of(
+        cls, rows: Sequence[PictureRow], matrix: ConfusionMatrix, class_map: ClassMap
+    ) -> "Summary":
+        """Sum up the rows that have scores; at least one has.
+
+        Args:
+            rows: The pictures.
+            matrix: The sum of their counts.
+            class_map: The classes.
+        """
+        scored = [row for row in rows if row.counts is not None]
+        counts = np.stack([row.counts for row in scored if row.counts is not None])
+        borders = sum(
+            (row.borders for row in scored if row.borders is not None),
+            np.zeros((len(class_map), 2), np.int64),
+        )
+        parts = [row.part for row in scored]
+        return cls(
+            matrix.scores(),
+            assess(counts, parts, class_map, smallest=SMALLEST),
+            border_ious(borders),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `segnet-res evaluate --json` writes, with more beside it.
+
+        ``assessment`` holds intervals, overkill and escape, ``borders`` the IoU along the border
+        of each class.
+        """
+        return self.scores.to_dict() | {
+            "assessment": self.assessment.to_dict(),
+            "borders": list(self.borders),
+        }
+
+
+def write_json(
+    path: Path,
+    about: dict[str, Any],
+    rows: Sequence[PictureRow],
+    summary: Summary,
+    class_map: ClassMap,
+) -> Path:
+    """Write the totals, what they are of, and the scores of each picture.
+
+    Raises:
+        StorageError: when the file cannot be written.
+    """
+    pictures = [
+        {"name": row.name, "part": row.part, "error": row.error, "warnings": list(row.warnings)}
+        | (row.ratios(class_map) | {"outcome": row.outcome(class_map, SMALLEST)})
+        for row in rows
+    ]
+    content = summary.to_dict() | about | {"pictures": pictures}
+    with atomic_write(path) as file:
+        file.write((json.dumps(content, indent=2) + "\n").encode())
+    return path
+
+
+def write_csv(path: Path, rows: Sequence[PictureRow], class_map: ClassMap) -> Path:
+    """Write one line a picture; what a picture lacks stays empty.
+
+    Raises:
+        StorageError: when the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    ious = [f"iou {name}" for name in class_map.names]
+    writer.writerow(["picture", "part", "outcome", *_RATIOS, *ious, "error", "warnings"])
+    for row in rows:
+        ratios = row.ratios(class_map)
+        values = [ratios[key] for key in _RATIOS] + ratios["ious"]
+        cells = ["" if value is None else value for value in values]
+        notes = [row.error or "", " ".join(row.warnings)]
+        outcome = row.outcome(class_map, SMALLEST) or ""
+        writer.writerow([_inert(row.name), _inert(row.part), outcome, *cells, *map(_inert, notes)])
+    with atomic_write(path) as file:
+        # The mark tells spreadsheets that names beyond English are in UTF-8.
+        file.write(text.getvalue().encode("utf-8-sig", "replace"))
+    return path
+
+
+def _inert(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
