@@ -17,6 +17,7 @@ from segnet_res.web.folders import Folders
 from segnet_res.web.inspection import Inspector
 from segnet_res.web.pictures import Pictures
 from segnet_res.web.samples import Samples
+from segnet_res.web.speed import Speeds
 from segnet_res.web.storage import Storage
 from segnet_res.web.turns import Turnstile
 
@@ -64,7 +65,8 @@ def storage(tmp_path: Path) -> Storage:
 def backend_of(storage: Storage, class_map: ClassMap, data: Path | None = None) -> Backend:
     samples, folders = Samples(storage.samples()), Folders(data)
     pictures = Pictures(storage, samples, folders)
-    return Backend(OneModel(class_map), storage, samples, folders, pictures)
+    library = OneModel(class_map)
+    return Backend(library, storage, samples, folders, pictures, Speeds(library))
 
 
 @pytest.fixture
