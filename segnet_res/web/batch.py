@@ -54,11 +54,11 @@ class Batches:
         """Answer one question of a browser; what goes wrong becomes a sentence in the reply.
 
         Args:
-            content: ``{"what": ..., "request": number, ...}``, untrusted.
+            content: ``{"action": ..., "request": number, ...}``, untrusted.
         """
         fields: Fields = content if isinstance(content, dict) else {}
-        what = fields.get("what")
-        act = self._answers.get(what) if isinstance(what, str) else None
+        action = fields.get("action")
+        act = self._answers.get(action) if isinstance(action, str) else None
         # A page of an older version may still be open in a browser.
         return answered(new_reply("batch", content), lambda: (act or _nothing)(fields))
 
@@ -95,10 +95,13 @@ class Batches:
         return _shown(job, View.from_untrusted(fields.get("view"))) | self._task(job)
 
     def _stop(self, fields: Fields) -> Fields:
-        """Stop the task on the results if there is one, otherwise the batch."""
+        """Stop the batch, or the task that works on its results."""
         job = self._job(fields)
         task = job.work.task
-        (job if task is None or task.ended else task).stop()
+        if fields.get("task") is not True:
+            job.stop()
+        elif task is not None:
+            task.stop()
         return {}
 
     def _rejudge(self, fields: Fields) -> Fields:
@@ -141,8 +144,13 @@ class Batches:
         task = job.work.task
         if task is None:
             return {"task": None}
-        file = task.work.file if isinstance(task.work, Pack) else None
-        return {"task": task.state() | {"token": task.token, "file": str(file) if file else None}}
+        pack = task.work if isinstance(task.work, Pack) else None
+        more = {
+            "token": task.token,
+            "kind": "pack" if pack else "rejudge",
+            "file": str(pack.file) if pack and pack.file else None,
+        }
+        return {"task": task.state() | more}
 
     def _parts(self, source: object) -> list[Part]:
         fields: Fields = source if isinstance(source, dict) else {}
@@ -231,7 +239,9 @@ def _shown(job: Job[Batch], view: View) -> Fields:
     return {
         "state": state,
         "model": batch.model,
+        "total": len(batch.parts),
         "judged": batch.judgement.asked,
+        "overlays": batch.files.overlays,
         "counts": counts(rows),
         "matching": len(selected),
         "offset": offset,

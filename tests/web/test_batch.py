@@ -29,8 +29,8 @@ class Desk:
     def __init__(self, batches):
         self.batches = batches
 
-    def ask(self, what, **fields):
-        return self.batches.answer({"what": what, "request": 5, **fields})
+    def ask(self, action, **fields):
+        return self.batches.answer({"action": action, "request": 5, **fields})
 
     def done(self, job, **fields):
         """Watch until batch and task have ended; returns the last reply."""
@@ -199,13 +199,13 @@ def test_files_outside_the_uploads_are_refused(desk, tmp_path):
 
 def test_questions_of_any_shape_get_a_sentence(desk, uploads):
     batches = desk.batches
-    for content in (None, [], "x", 7, {}, {"what": "x"}, {"what": ["run"]}, {"what": {}}):
+    for content in (None, [], "x", 7, {}, {"action": "x"}, {"action": ["run"]}, {"action": {}}):
         assert batches.answer(content)["error"] == (
             "the page asks for something unknown; reload it"
         )
-    for what in ("watch", "stop", "rejudge", "pack", "forget"):
+    for action in ("watch", "stop", "rejudge", "pack", "forget"):
         for token in (None, 5, "x", ["a"], {}):
-            reply = desk.ask(what, job=token)
+            reply = desk.ask(action, job=token)
             assert reply["error"] == "this job is no longer here; start it again"
     for source in (None, [], {"kind": "folder"}, {"files": 5}, {"files": [5]}, {"files": [None]}):
         assert desk.ask("run", model="bright", source=source)["error"]
@@ -393,7 +393,7 @@ def test_one_task_at_a_time_works_on_the_results(desk, uploads):
     turn = desk.batches._backend.library.turns.enter()
     assert desk.ask("rejudge", job=job, judge=LIMIT)["error"] is None
     assert desk.ask("pack", job=job)["error"].startswith("the results are being worked on")
-    assert desk.ask("stop", job=job)["error"] is None
+    assert desk.ask("stop", job=job, task=True)["error"] is None
     turn.leave()
     reply = desk.done(job)
     assert reply["state"]["status"] == "done"

@@ -1,0 +1,212 @@
+// The table of the Batch tab. The server filters and sorts: it alone has all rows, and there may be
+// thousands; here is one page of them.
+
+import { el, fileUrl, icon, percent, swatch } from "./dom.js";
+import { t } from "./texts.js";
+
+const PAGE_ROWS = 50;
+const STATES = ["all", "defective", "sound", "unjudged", "failed"];
+const SIGNS = { defective: "bang", sound: "tick", unjudged: "dash", failed: "cross" };
+
+// While somebody types, the server is not asked for every letter.
+const TYPING_MS = 250;
+
+export class BatchTable {
+  // onView() is called when other rows are wanted, onOpen(rows, index) when a picture is.
+  constructor({ onView, onOpen }) {
+    this.onView = onView;
+    this.onOpen = onOpen;
+    this.node = this.#build();
+    this.clear();
+  }
+
+  clear() {
+    this.view = { state: null, text: "", order: "number", offset: 0, count: PAGE_ROWS };
+    this.search.value = "";
+    this.head = null;
+    this.keys = [];
+    this.rows = [];
+    this.body.replaceChildren();
+    this.headRow.replaceChildren();
+    this.node.hidden = true;
+  }
+
+  // Whether some rows are filtered away.
+  get filtered() {
+    return this.view.state !== null || this.view.text !== "";
+  }
+
+  show(reply) {
+    this.node.hidden = false;
+    // The server knows the last page.
+    this.view.offset = reply.offset;
+    this.#showHead(reply);
+    this.#showRows(reply);
+    this.#showCounts(reply);
+    const { offset, matching, rows } = reply;
+    this.page.textContent = matching
+      ? t("batch.shown", { first: offset + 1, last: offset + rows.length, count: matching })
+      : t(reply.counts.all ? "batch.shownNone" : "batch.waiting");
+    this.previous.disabled = offset === 0;
+    this.next.disabled = offset + rows.length >= matching;
+  }
+
+  #build() {
+    this.chips = {};
+    for (const state of STATES) {
+      const number = el("span", { class: "sr-chip-number" });
+      const sign = state === "all" ? null : icon(SIGNS[state]);
+      const chip = el("button", {
+        type: "button", class: "sr-chip", "data-state": state, "aria-pressed": "false",
+        onclick: () => this.#look({ state: state === "all" ? null : state }),
+      }, sign, el("span", { text: t(`batch.${state}`) }), number);
+      this.chips[state] = { chip, number };
+    }
+    let typing = null;
+    this.search = el("input", {
+      type: "search", id: "sr-batch-search", autocomplete: "off", oninput: () => {
+        clearTimeout(typing);
+        typing = setTimeout(() => this.#look({ text: this.search.value }), TYPING_MS);
+      },
+    });
+    this.page = el("span", { class: "sr-batch-page" });
+    const turn = (text, sign, step) => el("button", {
+      type: "button", class: "sr-tool", "aria-label": t(text), title: t(text), text: sign,
+      onclick: () => {
+        this.#look({ offset: Math.max(0, this.view.offset + step * PAGE_ROWS) });
+        this.scroll.scrollTop = 0;
+      },
+    });
+    this.previous = turn("batch.previous", "‹", -1);
+    this.next = turn("batch.next", "›", 1);
+    this.headRow = el("tr");
+    this.body = el("tbody");
+    this.scroll = el("div", {
+      class: "sr-batch-scroll", tabindex: "0", role: "region", "aria-label": t("batch.table"),
+    }, el("table", { class: "sr-batch-table", "aria-label": t("batch.table") },
+      el("thead", {}, this.headRow), this.body));
+    return el("section", { class: "sr-batch-results" },
+      el("div", { class: "sr-batch-filters" },
+        el("div", { class: "sr-chips", role: "group", "aria-label": t("batch.filter") },
+          ...STATES.map((state) => this.chips[state].chip)),
+        el("label", { class: "sr-batch-search", for: "sr-batch-search" },
+          el("span", { text: t("batch.search") }), this.search),
+        el("div", { class: "sr-batch-pages" }, this.page, this.previous, this.next)),
+      this.scroll);
+  }
+
+  #look(change) {
+    this.view = { ...this.view, offset: 0, ...change };
+    this.#markOrder();
+    this.onView();
+  }
+
+  #showCounts({ counts }) {
+    for (const state of STATES) {
+      const { chip, number } = this.chips[state];
+      number.textContent = String(counts[state]);
+      chip.setAttribute("aria-pressed", String((this.view.state ?? "all") === state));
+      // What never happens in most batches would only take room.
+      chip.hidden = state === "unjudged" && counts[state] === 0;
+    }
+  }
+
+  #showHead({ classes, background }) {
+    const key = JSON.stringify([classes, background]);
+    if (key === this.head) return;
+    this.head = key;
+    this.keys = [];
+    this.classes = classes.map((row, index) => ({ ...row, index }))
+      .filter(({ index }) => index !== background);
+    this.background = background;
+    const column = (order, sort, title, content, number) => el("th", {
+      scope: "col", class: number ? "sr-number" : null, "data-order": order,
+    }, el("button", {
+      type: "button", title: sort, onclick: () => this.#look({ order }),
+    }, ...content, el("span", { class: "sr-arrow", "aria-hidden": "true" })));
+    const plain = (key, number) => el("th", {
+      scope: "col", class: number ? "sr-number" : null, text: t(`batch.${key}`),
+    });
+    const text = (key) => [el("span", { text: t(`batch.${key}`) })];
+    this.headRow.replaceChildren(
+      column("number", t("batch.sortNumber"), "number", text("number"), true),
+      column("name", t("batch.sortName"), "picture", text("picture")),
+      plain("verdict"),
+      ...(background === null ? []
+        : [column("worst", t("batch.sortWorst"), "defects", text("defects"), true)]),
+      ...this.classes.map(({ name, color, index }) => column(
+        `class ${index}`, t("batch.sortClass", { name }), name,
+        [swatch(color), el("span", { class: "sr-name", text: name })], true)),
+      plain("regions", true),
+      column("unsure", t("batch.sortUnsure"), "confidence", text("confidence"), true),
+      plain("size", true),
+    );
+    this.#markOrder();
+  }
+
+  #markOrder() {
+    for (const head of this.headRow.querySelectorAll("[data-order]")) {
+      const { order } = head.dataset;
+      const rising = ["number", "name", "unsure"].includes(order);
+      head.setAttribute("aria-sort",
+        order === this.view.order ? (rising ? "ascending" : "descending") : "none");
+    }
+  }
+
+  // Rows that are the same stay: focus, selection and thumbnails with them.
+  #showRows({ rows }) {
+    const keys = rows.map((row) => JSON.stringify(row));
+    rows.forEach((row, i) => {
+      if (keys[i] === this.keys[i]) return;
+      const node = this.#row(row, i);
+      const before = this.body.children[i];
+      if (before) before.replaceWith(node);
+      else this.body.append(node);
+    });
+    while (this.body.children.length > rows.length) this.body.lastChild.remove();
+    this.keys = keys;
+    this.rows = rows;
+  }
+
+  #row(row, i) {
+    const failed = row.state === "failed";
+    const open = () => this.onOpen(this.rows, i);
+    const thumbnail = el("span", { class: "sr-batch-thumb" });
+    if (row.thumbnail) {
+      thumbnail.append(el("img", { alt: "", loading: "lazy", src: fileUrl(row.thumbnail) }));
+    }
+    const name = failed ? el("span", { class: "sr-batch-name", text: row.name }) : el("button", {
+      type: "button", class: "sr-batch-name", title: t("batch.open"), text: row.name, onclick: open,
+    });
+    const number = (text) => el("td", { class: "sr-number", text });
+    const [height, width] = row.size ?? [];
+    const cells = [
+      number(String(row.number + 1)),
+      el("td", {}, el("div", { class: "sr-batch-picture" }, thumbnail, name)),
+      this.#verdict(row),
+    ];
+    if (this.background !== null) cells.push(number(failed ? "" : percent(row.defects)));
+    for (const { index } of this.classes) {
+      cells.push(number(failed ? "" : percent(row.shares[index])));
+    }
+    cells.push(number(row.regions ?? ""),
+      number(row.confidence === null ? "" : row.confidence.toFixed(3)),
+      number(row.size ? `${width}×${height}` : ""));
+    return el("tr", {
+      "data-name": row.name, "data-state": row.state,
+      // The whole row may be clicked; the button serves the keyboard.
+      onclick: (event) => {
+        if (!failed && event.target !== name && !window.getSelection()?.toString()) open();
+      },
+    }, ...cells);
+  }
+
+  #verdict({ state, reasons, error }) {
+    const sentences = error ? [error] : reasons;
+    const shown = sentences.slice(0, 2);
+    if (sentences.length > shown.length) shown.push(`+ ${sentences.length - shown.length}`);
+    return el("td", { class: "sr-batch-verdict", title: sentences.join("\n") },
+      el("span", { class: "sr-batch-state" }, icon(SIGNS[state]), t(`batch.${state}`)),
+      ...shown.map((text) => el("span", { class: "sr-row-reason", text })));
+  }
+}
