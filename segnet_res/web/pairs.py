@@ -57,6 +57,9 @@ def match_names(pictures: Sequence[str], masks: Sequence[str]) -> Match:
             problems.append((name, "there is no picture of this name"))
         elif len(mask_of[part]) > 1:
             problems.append((name, f"it shares its name with {_others(masks, mask_of[part], j)}"))
+        else:
+            names = " and ".join(pictures[i] for i in picture_of[part][:3])
+            problems.append((name, f"there are several pictures of this name: {names}"))
     return Match(tuple(pairs), tuple(problems))
 
 
