@@ -138,7 +138,15 @@ class Judge:
         file = None
         if self.spec is not None:
             file = {"name": self.spec.name, "title": self.spec.title, "sha256": self.spec.digest}
-        return {"threshold": self.threshold, "min_region": self.min_region, "spec": file}
+        limits = None
+        if self.spec is None:
+            limits = {"share": self.limits.share, "classes": self.limits.classes}
+        return {
+            "threshold": self.threshold,
+            "min_region": self.min_region,
+            "limits": limits,
+            "spec": file,
+        }
 
     def refine(
         self, labels: UInt8Array, confidence: NDArray[np.float32], class_map: ClassMap
@@ -169,7 +177,8 @@ class Judge:
         Returns:
             Plain texts and numbers: ``state`` (``pass``, ``fail``, or ``neutral`` where nothing
             says what is allowed), ``reasons`` (sentences), ``boxes`` (left, top, width, height of
-            the region that a reason speaks of, or None), ``error`` (why the limits cannot be
+            the region that a reason speaks of, or None), ``rules`` (class, or None for all defects,
+            and rule of each reason), ``error`` (why the limits cannot be
             used, or None) and ``share`` of the picture that is defect, 0 to 1, or None without a
             background.
         """
@@ -179,6 +188,7 @@ class Judge:
             "state": "neutral",
             "reasons": [],
             "boxes": [],
+            "rules": [],
             "error": None,
             "share": marked,
         }
@@ -195,6 +205,7 @@ class Judge:
             "state": "pass" if found.passed else "fail",
             "reasons": [reason.sentence for reason in found.reasons],
             "boxes": [None if r.box is None else list(r.box) for r in found.reasons],
+            "rules": [[reason.class_name, reason.rule] for reason in found.reasons],
         }
 
 

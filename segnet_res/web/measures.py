@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from segnet_res.boundary import border_counts, border_ious
 from segnet_res.classes import ClassMap, format_color
 from segnet_res.images import UInt8Array
 from segnet_res.metrics import ConfusionMatrix
@@ -47,12 +48,13 @@ def score_fields(labels: UInt8Array, truth: UInt8Array, class_map: ClassMap) -> 
 
     Returns:
         ``miou``, ``pixel_accuracy``, ``classes`` (each with ``iou``, ``dice``, ``precision``,
-        ``recall`` and the ``pixels`` of the reference) and ``confusion`` (row = reference). A
+        ``recall``, ``border_iou`` and the ``pixels`` of the reference) and ``confusion`` (row = reference). A
         ratio of nothing is None.
     """
     matrix = ConfusionMatrix(class_map)
     matrix.update(truth, labels)
     scores = matrix.scores()
+    borders = border_ious(border_counts(truth, labels, class_map))
     return {
         "miou": scores.miou,
         "pixel_accuracy": scores.pixel_accuracy,
@@ -62,9 +64,10 @@ def score_fields(labels: UInt8Array, truth: UInt8Array, class_map: ClassMap) -> 
                 "dice": score.dice,
                 "precision": score.precision,
                 "recall": score.recall,
+                "border_iou": border,
                 "pixels": score.pixels,
             }
-            for score in scores.classes
+            for score, border in zip(scores.classes, borders, strict=True)
         ],
         "confusion": [list(row) for row in scores.confusion],
     }

@@ -17,7 +17,7 @@ export class Findings {
     this.empty = el("p", { class: "sr-empty", text: t("inspect.empty") });
     this.legend = el("div");
     this.scores = el("div", { class: "sr-score-parts" });
-    this.downloads = el("section", { class: "sr-downloads", "aria-label": t("inspect.downloads") });
+    this.downloads = el("section", { class: "sr-takeaway", "aria-label": t("inspect.downloads") });
     for (const kind of DOWNLOADS) {
       const button = el("button", {
         type: "button", class: "sr-download", "data-kind": kind, title: t(`inspect.downloadHelp-${kind}`),

@@ -23,19 +23,18 @@ export class FilmStrip {
   add(entry) {
     const image = el("img", { alt: "", hidden: true });
     const sign = el("span", { class: "sr-strip-sign" });
-    const said = el("span", { class: "sr-strip-state" });
-    const name = el("span", { class: "sr-strip-name", text: entry.name });
+    const name = el("span", { class: "sr-strip-name", text: shortened(entry.name) });
     const button = el("button", {
-      type: "button", class: "sr-strip-picture", title: entry.name, tabindex: "-1",
+      type: "button", class: "sr-strip-picture", title: entry.name, "aria-label": entry.name, tabindex: "-1",
       onclick: () => this.onSelect(entry),
-    }, image, sign, name, said);
+    }, image, sign, name);
     const label = t("common.remove", { what: entry.name });
     const remove = el("button", {
       type: "button", class: "sr-strip-remove", "aria-label": label, title: label, tabindex: "-1",
       onclick: () => this.onRemove(entry),
     }, icon("cross"));
     const node = el("li", {}, button, remove);
-    this.items.set(entry, { node, button, image, sign, said, remove });
+    this.items.set(entry, { node, button, image, sign, remove });
     this.list.append(node);
     this.node.hidden = this.items.size < 2;
   }
@@ -70,8 +69,8 @@ export class FilmStrip {
     item.node.dataset.state = state;
     item.sign.replaceChildren(...(SIGNS[state] ? [icon(SIGNS[state])] : []));
     const words = t(`inspect.state-${state}`);
-    item.said.textContent = words;
     item.button.title = `${entry.name}: ${words}`;
+    item.button.setAttribute("aria-label", item.button.title);
     this.#tell();
   }
 
@@ -99,4 +98,10 @@ export class FilmStrip {
     event.stopPropagation();
     this.items.get(this.current)?.button.focus();
   }
+}
+
+// Names of a series differ at their ends.
+function shortened(name) {
+  const plain = name.replace(/\.[^.]{1,5}$/, "");
+  return plain.length > 13 ? `${plain.slice(0, 4)}…${plain.slice(-7)}` : plain;
 }

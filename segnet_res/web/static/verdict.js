@@ -34,8 +34,11 @@ export class VerdictCard {
     this.judged.textContent = spec
       ? t("inspect.judgedBy", { name: spec.title || spec.name, digest: spec.sha256.slice(0, 8) }) : "";
     this.judged.title = spec ? `SHA-256 ${spec.sha256}` : "";
-    const sentences = verdict.error === null ? verdict.reasons : [verdict.error];
-    this.reasons.replaceChildren(...sentences.map((text, i) => this.#reason(text, verdict.boxes[i])));
+    if (verdict.error !== null) return this.reasons.replaceChildren(el("li", { text: verdict.error }));
+    // The limit of the area stands above already.
+    const told = verdict.reasons.map((text, i) => ({ text, box: verdict.boxes[i], rule: verdict.rules[i] }))
+      .filter(({ rule: [name, rule] }) => spec || name !== null || rule !== "max_share");
+    this.reasons.replaceChildren(...told.map(({ text, box }) => this.#reason(text, box)));
   }
 
   #reason(text, box) {
