@@ -2,11 +2,19 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
 from segnet_res.classes import ClassMap
-from segnet_res.regions import Region, RegionSummary, find_regions, refine, region_summary
+from segnet_res.regions import (
+    Region,
+    RegionSummary,
+    find_regions,
+    refine,
+    region_summary,
+    regions_by_class,
+)
 
 CLASSES = ClassMap.from_names(["background", "crack", "fray"])
 SCENE = ClassMap.from_names(["Sky", "Road"])
@@ -117,6 +125,24 @@ def test_a_slanting_scratch_is_measured_along_itself():
     # Of the rectangle along the line, between the ends' centres and their far corners.
     along = math.hypot(299, 119)
     assert along < region.length < along + math.sqrt(2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_longest_and_the_largest_are_those_of_all(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((60, 80), np.uint8)
+    for _ in range(12):
+        ends = rng.integers(0, [80, 60], (2, 2)).tolist()
+        cv2.line(labels, *map(tuple, ends), 1, int(rng.integers(1, 5)))
+        cv2.line(labels, *map(tuple, rng.integers(0, [80, 60], (2, 2)).tolist()), 0, 3)
+    every = find_regions(labels, CLASSES, lengths=True)
+    (plain,) = regions_by_class(labels, CLASSES)
+    (boxed,) = regions_by_class(labels, CLASSES, boxes=True)
+    assert boxed.longest().length == max(region.length for region in every)
+    assert boxed.longest() in every
+    assert plain.largest().pixels == every[0].pixels
+    assert plain.largest().box == boxed.largest().box
+    assert sorted(plain.pixels.tolist()) == sorted(boxed.pixels.tolist())
 
 
 def test_lengths_are_asked_for():

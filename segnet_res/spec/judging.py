@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, Self
 
-from segnet_res.regions import Region
+from segnet_res.regions import ClassRegions, Region
 from segnet_res.spec.limits import Limit, plain_number
 
 
@@ -58,20 +58,48 @@ class Findings:
 
     Attributes:
         class_name: The class; None for all defects together.
-        regions: Largest first.
-        inspected: Pixels that were looked at, at least 1.
-        mm_per_pixel: Width of a pixel; None where no limit is in mm.
+        count: Number of regions.
+        pixels: Pixels of all regions.
+        largest: The largest region; None where there is none, or all defects are meant.
+        longest: The longest region with its length; None where no length is limited.
     """
 
     class_name: str | None
-    regions: list[Region]
-    inspected: int
-    mm_per_pixel: Decimal | None
+    count: int
+    pixels: int
+    largest: Region | None = None
+    longest: Region | None = None
 
-    def exceeded(self, limits: tuple[Limit, ...]) -> Iterator[Reason]:
-        """Yield a reason for each limit that is exceeded."""
+    @classmethod
+    def of(cls, name: str, regions: ClassRegions, limits: tuple[Limit, ...]) -> Self:
+        """Measure the regions of one class as far as limits ask for."""
+        rules = {limit.rule for limit in limits}
+        return cls(
+            name,
+            len(regions),
+            int(regions.pixels.sum()),
+            regions.largest() if "max_area" in rules else None,
+            regions.longest() if "max_length" in rules else None,
+        )
+
+    def exceeded(
+        self, limits: tuple[Limit, ...], inspected: int, mm_per_pixel: Decimal | None
+    ) -> Iterator[Reason]:
+        """Yield a reason for each limit that is exceeded.
+
+        Args:
+            limits: What is allowed.
+            inspected: Pixels that were looked at, at least 1.
+            mm_per_pixel: Width of a pixel; None where no limit is in mm.
+        """
         for limit in limits:
-            found, region = self._measure(limit)
+            found, region = self._measure(limit.rule)
+            if limit.rule == "max_share":
+                found = 100 * found / inspected
+            elif limit.unit.startswith("mm"):
+                assert mm_per_pixel is not None
+                # Exact, so that 25 pixels of 0.02 mm are not more than 0.01 mm².
+                found *= mm_per_pixel ** (2 if limit.unit == "mm2" else 1)
             if found > limit.amount:
                 yield Reason(
                     self.class_name,
@@ -83,29 +111,16 @@ class Findings:
                     None if region is None else region.box,
                 )
 
-    def _measure(self, limit: Limit) -> tuple[Decimal, Region | None]:
-        """Return what a limit speaks of, in its unit, and the region that is to blame."""
-        regions = self.regions
-        if limit.rule == "max_count":
-            return Decimal(len(regions)), None
-        if not regions:
-            return Decimal(0), None
-        if limit.rule == "max_length":
-            longest = max(regions, key=lambda region: region.length or 0)
-            return self._scaled(Decimal(str(longest.length)), limit), longest
-        if limit.rule == "max_area":
-            return self._scaled(Decimal(regions[0].pixels), limit), regions[0]
-        pixels = Decimal(sum(region.pixels for region in regions))
-        if limit.rule == "max_share":
-            return 100 * pixels / self.inspected, None
-        return self._scaled(pixels, limit), None
-
-    def _scaled(self, value: Decimal, limit: Limit) -> Decimal:
-        if limit.unit == "px":
-            return value
-        assert self.mm_per_pixel is not None
-        # Exact, so that 25 pixels of 0.02 mm are not more than 0.01 mm².
-        return value * self.mm_per_pixel ** (2 if limit.unit == "mm2" else 1)
+    def _measure(self, rule: str) -> tuple[Decimal, Region | None]:
+        """Return what a rule speaks of, in pixels or regions, and the region that is to blame."""
+        if rule == "max_count":
+            return Decimal(self.count), None
+        if rule == "max_area":
+            return Decimal(self.largest.pixels if self.largest else 0), self.largest
+        if rule == "max_length":
+            length = self.longest.length if self.longest else 0
+            return Decimal(str(length)), self.longest
+        return Decimal(self.pixels), None
 
 
 _WORDS = {

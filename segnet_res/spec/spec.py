@@ -14,9 +14,9 @@ import yaml
 from segnet_res.classes import ClassMap, background
 from segnet_res.errors import SpecError
 from segnet_res.images import UInt8Array
-from segnet_res.regions import Region, find_regions
+from segnet_res.regions import regions_by_class
 from segnet_res.spec import strict_yaml
-from segnet_res.spec.judging import Findings, Reason, Verdict
+from segnet_res.spec.judging import Findings, Verdict
 from segnet_res.spec.limits import Limit, Zone, plain_number
 from segnet_res.spec.reading import read_fields
 
@@ -207,18 +207,22 @@ class Spec:
             for i, name in enumerate(class_map.names)
             if i != background(class_map)
         }
-        measured = any(limit.rule == "max_length" for group in limits.values() for limit in group)
-        regions = find_regions(inspected, class_map, lengths=measured)
         pixels = int(np.count_nonzero(inspected != class_map.ignore_index))
-        of_class: dict[int, list[Region]] = {label: [] for label in limits}
-        for region in regions:
-            of_class[region.label].append(region)
-        reasons: list[Reason] = []
-        for label, group in limits.items():
-            name = class_map.names[label]
-            found = Findings(name, of_class[label], pixels, self.mm_per_pixel)
-            reasons += found.exceeded(group)
-        reasons += Findings(None, regions, pixels, self.mm_per_pixel).exceeded(self.total)
+        boxes = any(limit.rule == "max_length" for group in limits.values() for limit in group)
+        findings = {
+            regions.label: Findings.of(
+                class_map.names[regions.label], regions, limits[regions.label]
+            )
+            for regions in regions_by_class(inspected, class_map, boxes=boxes)
+        }
+        reasons = [
+            reason
+            for label, found in findings.items()
+            for reason in found.exceeded(limits[label], pixels, self.mm_per_pixel)
+        ]
+        count = sum(found.count for found in findings.values())
+        defects = sum(found.pixels for found in findings.values())
+        reasons += Findings(None, count, defects).exceeded(self.total, pixels, self.mm_per_pixel)
         return Verdict(not reasons, tuple(reasons), pixels)
 
     def _inspected(self, labels: UInt8Array, class_map: ClassMap) -> UInt8Array:
