@@ -41,7 +41,6 @@ def names_match(picture: str, mask: str) -> bool:
     >>> names_match("part 7.jpg", "part 7_mask.png"), names_match("part7.jpg", "part8.png")
     (True, False)
     """
-
     return part_name(picture) == part_name(mask)
 
 

@@ -1,15 +1,25 @@
 """From an upload to the reply, without a browser and without torch."""
 
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
 import struct
+import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from segnet_res.classes import ClassMap
 from segnet_res.web import results
-from segnet_res.web.inspection import Request
-from segnet_res.web.reference import names_match
+from segnet_res.web.inspection import Inspector, Request
+
+CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
 
 
 @pytest.fixture
@@ -177,22 +187,6 @@ def test_doubtful_references_are_scored_with_a_warning(inspector, upload, pictur
     assert reply["scores"]["miou"] is None
 
 
-@pytest.mark.parametrize(
-    ("picture", "mask", "match"),
-    [
-        ("a.jpg", "a.png", True),
-        ("Part 1.JPG", "part 1_mask.png", True),
-        ("a.jpg", "a-gt.png", True),
-        ("a.jpg", "a_ground_truth.png", True),
-        ("a_mask.jpg", "a.png", True),
-        ("mask.png", "mask.png", True),
-        ("exp1_num_1.jpg", "exp1_num_10.png", False),
-    ],
-)
-def test_names_of_a_pair(picture, mask, match):
-    assert names_match(picture, mask) is match
-
-
 def test_paths_outside_the_uploads_are_refused(inspector, tmp_path):
     outside = tmp_path / "secret.png"
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(outside)
@@ -238,7 +232,10 @@ def test_samples_come_with_their_exact_masks(tile_inspector):
 def test_a_samples_mask_needs_its_classes(inspector):
     reply = ask(inspector, source={"kind": "sample", "name": "sound"}, reference="own")
     assert reply["error"] is None
-    assert "the mask has other classes than this checkpoint (it does not know background, blowhole" in reply["reference_error"]
+    assert (
+        "the mask has other classes than this checkpoint (it does not know background, blowhole"
+        in reply["reference_error"]
+    )
 
 
 def test_masks_beyond_the_browsers_room_are_shown_at_every_second_pixel(
@@ -256,3 +253,219 @@ def test_masks_beyond_the_browsers_room_are_shown_at_every_second_pixel(
     assert shown.shape == (5, 6)
     assert shown[1, 2] == 1
     assert np.asarray(Image.open(reply["reference"]["file"])).shape == (5, 6)
+
+
+def pixels_of(path):
+    return np.asarray(Image.open(path))
+
+
+def test_sliders_and_limits_need_no_model(inspector, upload, picture):
+    picture[9, 19] = 255
+    reply = ask(inspector, image=upload("a.png", picture), limits={"share": 25})
+    # 51 of 200 pixels: 200 / 255 sure of the block, fully sure of the single pixel.
+    assert (reply["verdict"]["state"], reply["classes"][1]["regions"]) == ("fail", 2)
+    assert reply["classes"][1]["largest"] == 50
+    small = again(inspector, reply, min_region=2, limits={"share": 25})
+    assert (small["kind"], small["request"], small["error"]) == ("refined", 4, None)
+    assert [row["pixels"] for row in small["classes"]] == [150, 50, 0]
+    assert (small["verdict"]["state"], small["classes"][1]["regions"]) == ("pass", 1)
+    assert pixels_of(small["files"]["shown"])[9, 19] == 0
+    unsure = again(inspector, reply, threshold=79)
+    assert [row["pixels"] for row in unsure["classes"]] == [199, 1, 0]
+    assert [row["pixels"] for row in again(inspector, reply, threshold=78)["classes"]][1] == 51
+    # The confidence is the model's, whatever counts.
+    assert unsure["files"]["confidence"] == reply["files"]["confidence"]
+    assert pixels_of(unsure["files"]["confidence"])[0, 0] == 200
+    # A browser keeps files by their names: each state needs one of its own.
+    assert len({r["files"]["shown"] for r in (reply, small, unsure)}) == 3
+
+
+def test_states_that_were_left_long_ago_are_forgotten(inspector, upload, picture):
+    reply = ask(inspector, image=upload("a.png", picture))
+    for threshold in range(1, 20):
+        last = again(inspector, reply, threshold=threshold)
+    folder = Path(last["files"]["shown"]).parent
+    assert len(list(folder.glob("seen-*.png"))) == 4
+    assert again(inspector, reply, threshold=1)["classes"] == reply["classes"]
+
+
+def test_a_reference_can_come_and_go_without_the_model(inspector, upload, picture):
+    reply = ask(inspector, image=upload("a.png", picture))
+    mask = upload("a_mask.png", (picture > 127) * np.uint8(1))
+    reference = {"kind": "upload", "path": mask}
+    assert again(inspector, reply, reference=reference)["scores"]["miou"] == 1.0
+    # A threshold above the confidence: nothing of the scratch is left.
+    found = again(inspector, reply, reference=reference, threshold=90)["scores"]["classes"]
+    assert [score["iou"] for score in found] == [0.75, 0.0, None]
+    assert again(inspector, reply)["scores"] is None
+
+
+def test_a_score_along_the_border_tells_a_sloppy_outline(inspector, upload):
+    pixels = np.full((200, 200), 40, np.uint8)
+    pixels[50:150, 50:150] = 200
+    truth = np.zeros_like(pixels)
+    truth[52:148, 52:148] = 1
+    reply = ask(inspector, image=upload("a.png", pixels), reference=upload("a_gt.png", truth))
+    scratch = reply["scores"]["classes"][1]
+    assert scratch["iou"] == pytest.approx(96**2 / 100**2)
+    # 2 % of the diagonal are 6 pixels: rings of 100 - 88 and 96 - 84 on a side, 4 pixels shared.
+    found, right = 100**2 - 88**2, 96**2 - 84**2
+    shared = 96**2 - 88**2
+    assert scratch["border_iou"] == pytest.approx(shared / (found + right - shared))
+
+
+def test_where_the_model_is_unsure_is_worked_out_when_asked(inspector, upload, picture):
+    reply = ask(inspector, image=upload("a.png", picture))
+    *_, unsure = inspector.unsure({"request": 9, "result": reply["result"]})
+    assert (unsure["kind"], unsure["request"], unsure["error"]) == ("unsure", 9, None)
+    assert np.array_equal(pixels_of(unsure["file"]), picture)
+
+
+def take(inspector, reply, download, **fields):
+    asked = {"request": 5, "result": reply["result"], "download": download, **fields}
+    *_, answer = inspector.download(asked)
+    assert answer["error"] is None
+    return Path(answer["file"])
+
+
+def test_downloads_hold_what_is_seen(inspector, upload, picture):
+    picture[9, 19] = 255
+    image = upload("part 7.png", picture)
+    truth = (picture == 200) * np.uint8(1)
+    reference = {"kind": "upload", "path": upload("part 7_gt.png", truth)}
+    reply = ask(inspector, image=image)
+    fields = {"min_region": 2, "reference": reference}
+    mask = take(inspector, reply, "mask", **fields)
+    assert mask.name == "part 7_mask.png"
+    assert np.array_equal(pixels_of(mask), truth)
+    assert np.array_equal(
+        pixels_of(take(inspector, reply, "color", **fields)), CLASSES.palette()[truth]
+    )
+    # Where nothing was found, picture and overlay are the same.
+    overlay = pixels_of(take(inspector, reply, "overlay", **fields))
+    assert (overlay[6:] == picture[6:, :, None]).all()
+    assert not (overlay[:5, :10] == picture[:5, :10, None]).all()
+    assert pixels_of(take(inspector, reply, "outline", **fields)).shape == (10, 20, 3)
+    # Without the slider the single pixel is a false alarm.
+    errors = pixels_of(take(inspector, reply, "errors", reference=reference))
+    assert (errors[9, 19] != 255).any()
+    assert (errors[8, 19] == 40).all()
+    confidence = pixels_of(take(inspector, reply, "confidence", **fields))
+    assert (confidence[0, 0], confidence[9, 0]) == (200, 215)
+
+
+def test_reports_tell_what_was_judged_and_how(inspector, upload, picture):
+    image = upload("a.png", picture)
+    reply = ask(inspector, image=image)
+    fields = {"threshold": 30, "limits": {"share": 1}, "reference": None}
+    report = json.loads(take(inspector, reply, "json", **fields).read_text("utf-8"))
+    assert report["picture_sha256"] == hashlib.sha256(Path(image).read_bytes()).hexdigest()
+    assert report["judged"] == {
+        "threshold": 0.3, "min_region": 0, "limits": {"share": 1, "classes": {}}, "spec": None,
+    }  # fmt: skip
+    assert (report["verdict"]["state"], report["miou"]) == ("fail", None)
+    assert [row["share"] for row in report["classes"]] == [0.75, 0.25, 0.0]
+    text = take(inspector, reply, "csv", **fields).read_text("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["name"], row["pixels"], row["regions"]) for row in rows] == [
+        ("sound", "150", "0"), ("scratch", "50", "1"), ("dent", "0", "0"),
+    ]  # fmt: skip
+
+
+def test_a_table_holds_no_formula(make_backend, upload, picture):
+    names = ClassMap.from_names(["sound", "=HYPERLINK(1)", "dent"])
+    inspector = Inspector(make_backend(names))
+    reply = ask(inspector, image=upload("a.png", picture))
+    text = take(inspector, reply, "csv").read_text("utf-8-sig")
+    assert text.splitlines()[2].split(",")[2] == "'=HYPERLINK(1)"
+
+
+def test_downloads_that_make_no_sense_get_a_sentence(inspector, upload, picture):
+    reply = ask(inspector, image=upload("a.png", picture))
+    for download, sentence in {
+        "../x": "there is no download '../x'; choose one of mask, color",
+        "errors": "an error map needs a reference mask; choose one first",
+    }.items():
+        *_, answer = inspector.download({"result": reply["result"], "download": download})
+        assert answer["error"].startswith(sentence)
+
+
+def test_results_that_are_gone_or_forged_get_a_sentence(inspector, upload, picture, tmp_path):
+    reply = ask(inspector, image=upload("a.png", picture))
+    outside = tmp_path / "result-outside0123456789ab"
+    shutil.copytree(Path(reply["files"]["preview"]).parent, outside)
+    for token in ("../result-outside0123456789ab", "x" * 22, "", 7, None, "a/../../b" * 3):
+        answer = inspector.refine({"result": token})
+        assert answer["gone"] is True
+        assert answer["error"] == "this result is no longer here; choose the picture again"
+    (Path(reply["files"]["preview"]).parent / "labels.png").unlink()
+    (Path(reply["files"]["preview"]).parent / "seen-0-0.png").unlink()
+    assert again(inspector, reply)["gone"] is True
+
+
+def test_old_results_make_room_for_new_ones(inspector, upload, picture, monkeypatch, storage):
+    image = upload("a.png", picture)
+    first = ask(inspector, image=image)
+    other = storage.new_result()
+    (other / "table.csv").write_bytes(b"of another tab" * 1000)
+    monkeypatch.setattr(results, "_MAX_BYTES", 1)
+    # What was made within the last minute is being looked at.
+    third = ask(inspector, image=image)
+    assert again(inspector, first)["error"] is None
+    two_minutes_ago = time.time() - 120
+    os.utime(Path(first["files"]["preview"]).parent, (two_minutes_ago, two_minutes_ago))
+    second = ask(inspector, image=image)
+    assert again(inspector, first)["gone"] is True
+    assert again(inspector, second)["error"] is None
+    assert again(inspector, third)["error"] is None
+    assert other.is_dir()
+
+
+def test_those_who_wait_are_told_how_many_are_before(inspector, upload, picture):
+    turns = inspector._library.turns
+    with turns.enter(), turns.enter():
+        asked = inspector.inspect({
+            "request": 8, "model": "bright",
+            "source": {"kind": "upload", "path": upload("a.png", picture)},
+        })  # fmt: skip
+        assert next(asked) == {"kind": "waiting", "request": 8, "ahead": 2}
+    assert next(asked)["kind"] == "result"
+
+
+def test_whoever_leaves_the_queue_holds_up_nobody(inspector, upload, picture):
+    turns, image = inspector._library.turns, upload("a.png", picture)
+    source = {"kind": "upload", "path": image}
+    with turns.enter():
+        left = inspector.inspect({"request": 1, "model": "bright", "source": source})
+        next(left)
+        left.close()
+    assert ask(inspector, image=image)["error"] is None
+
+
+def test_unreadable_pictures_are_told_before_the_queue(inspector, upload):
+    with inspector._library.turns.enter():
+        assert "the file is empty" in ask(inspector, image=upload("e.png", content=b""))["error"]
+
+
+def test_pictures_of_a_dataset_bring_their_masks(make_backend, storage, tiny_dataset):
+    names = ClassMap.from_names(["sound", "dent", "scratch"])
+    inspector = Inspector(make_backend(names, tiny_dataset.parent))
+    source = {"kind": "dataset", "dataset": "tiny-dataset", "split": "val", "stem": "nested/c"}
+    reply = ask(inspector, source=source, reference="own")
+    assert (reply["own_mask"], reply["reference_error"]) == (True, None)
+    # The dataset calls its label 1 scratch, which is label 2 of this model.
+    assert reply["scores"]["classes"][2]["pixels"] == 16 * 12
+    # The browser may fetch a copy, not the dataset itself.
+    assert Path(reply["files"]["full"]).is_relative_to(storage.folder)
+    assert take(inspector, reply, "mask").name == "c_mask.png"
+
+
+def test_the_confidence_of_whole_percent_decides_as_the_exact_one_does():
+    rng = np.random.default_rng(1)
+    exact = np.float32(np.arange(101) / 100)
+    near = [np.nextafter(exact, np.float32(side)) for side in (0, 1)]
+    confidence = np.concatenate([exact, *near, rng.random(500, np.float32)])[None].clip(0, 1)
+    kept = results.levels_confidence(results.confidence_levels(confidence))
+    for percent in range(101):
+        threshold = percent / 100
+        assert np.array_equal(kept < threshold, confidence < threshold)
