@@ -87,6 +87,6 @@ def test_a_turn_gives_back_and_a_place_in_the_queue_does_not(monkeypatch):
 
 
 def test_without_glibc_nothing_happens(monkeypatch):
-    monkeypatch.setattr(memory, "_glibc", lambda name: None)
+    monkeypatch.setattr(memory, "_glibc", lambda _: None)
     memory.share_arenas()
     assert memory.give_back() is None
