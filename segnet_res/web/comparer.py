@@ -18,6 +18,7 @@ from segnet_res.web.comparison import (
     common_classes,
     comparison_fields,
     difference_codes,
+    write_codes,
 )
 from segnet_res.web.inspection import Request as InspectRequest
 from segnet_res.web.pictures import Picture
@@ -89,16 +90,12 @@ class Comparer:
         self._backend = backend
         self._results = Results(backend.storage)
 
-    def welcome(self) -> dict[str, Any]:
-        """Return what the tab needs before the first comparison."""
-        return {"kind": "welcome", **self._choices(), "samples": self._samples()}
-
     def answer(self, content: object) -> Iterator[Reply]:
         """Answer one request by its ``action``.
 
         Yields:
             For ``compare`` the ``waiting`` replies, then one ``comparison``; for ``choices`` the
-            checkpoints and datasets there are now; for ``pictures`` those of a split.
+            checkpoints, datasets and samples there are now; for ``pictures`` those of a split.
         """
         fields: dict[str, Any] = content if isinstance(content, dict) else {}
         action, request = fields.get("action"), Request.from_untrusted(content)
@@ -122,11 +119,12 @@ class Comparer:
         models = [
             {"name": entry.name, "error": entry.error} for entry in self._backend.library.entries()
         ]
-        return {"models": models, "datasets": self._backend.folders.datasets()}
-
-    def _samples(self) -> list[dict[str, str]]:
-        parts = self._backend.samples.parts().values()
-        return [{"name": part.name, "file": str(part.image)} for part in parts]
+        samples = [
+            {"name": part.name, "file": str(part.image)}
+            for part in self._backend.samples.parts().values()
+        ]
+        datasets = self._backend.folders.datasets()
+        return {"models": models, "datasets": datasets, "samples": samples}
 
     def _pictures(self, request: Request) -> Reply:
         folder = self._backend.folders.dataset(request.dataset)
@@ -172,10 +170,12 @@ class Comparer:
             picture, request.picture.source, request.first, own_classes, image, first,
             sides[0].confidence,
         )  # fmt: skip
+        difference = result.folder / "differences.png"
+        write_codes(difference, codes[:: result.step, :: result.step])
         shown = {
             "first": result.save_shown("first", first),
             "second": result.save_shown("second", second),
-            "differences": result.save_shown("differences", codes),
+            "differences": str(difference),
             "second_confidence": result.save_shown("second-confidence", _grey(sides[1].confidence)),
             "reference": None if truth is None else result.save_shown("reference", truth),
         }

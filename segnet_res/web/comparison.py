@@ -1,19 +1,29 @@
 """Two masks of one picture, by models whose classes may differ: what each says, who is right."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from segnet_res.classes import MAX_CLASSES, ClassMap, Color, background, default_color
-from segnet_res.errors import DataError
+from segnet_res.classes import MAX_CLASSES, ClassMap, Color, background, default_color, format_color
+from segnet_res.errors import DataError, StorageError
 from segnet_res.images import UInt8Array
 from segnet_res.web.measures import class_rows, score_fields
 
-# Codes of `difference_codes`; the page's script has a name and a colour for each.
+# Codes of `difference_codes`; the page's script has a name for each.
 EQUAL, ONLY_FIRST, ONLY_SECOND, OTHER_CLASS = range(4)
 FIRST_RIGHT, SECOND_RIGHT, BOTH_WRONG, UNLABELLED = range(4, 8)
+
+_FIRST, _SECOND, _NEITHER = (213, 94, 0), (0, 114, 178), (240, 228, 66)
+
+# The colour of each code. Vermilion, blue and yellow stay apart on grey metal for colour-blind eyes
+# too; the two models keep theirs whether or not a reference tells who is right.
+DIFFERENCE_COLORS: tuple[Color, ...] = (
+    (32, 36, 44), _FIRST, _SECOND, _NEITHER, _FIRST, _SECOND, _NEITHER, (176, 183, 195),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,6 +147,25 @@ def difference_codes(
     return codes
 
 
+def write_codes(path: Path, codes: UInt8Array) -> None:
+    """Write (H, W) uint8 codes as PNG: indices for programs, a palette of their colours for eyes.
+
+    Raises:
+        StorageError: when the file cannot be written.
+    """
+    picture = Image.fromarray(codes)
+    picture.putpalette([value for color in DIFFERENCE_COLORS for value in color])
+    try:
+        # Fast rather than small, and one byte a pixel as the page's script reads masks: few colours
+        # would make it half a byte.
+        picture.save(path, compress_level=1, bits=8)
+    except OSError as error:
+        raise StorageError(
+            f"the page's temporary folder cannot be written ({error.strerror}); free some room, "
+            "or set TMPDIR to a larger disk"
+        ) from error
+
+
 def comparison_fields(
     first: UInt8Array,
     second: UInt8Array,
@@ -156,8 +185,8 @@ def comparison_fields(
     Returns:
         ``classes``: for each its index, name, colour, ``both`` (pixels where the two agree on it)
         and a list ``sides`` of two: pixels, share, regions and largest region, or None where that
-        model does not know the class. ``codes``: pixels of each code. ``scores``: with a truth a
-        list of two as `score_fields` gives them, else None.
+        model does not know the class. ``codes``: pixels and colour of each code. ``scores``: with
+        a truth a list of two as `score_fields` gives them, else None.
     """
     sides = [class_rows(labels, common.class_map) for labels in (first, second)]
     agreed = np.bincount(first[first == second].ravel(), minlength=256)
@@ -175,7 +204,11 @@ def comparison_fields(
     if truth is not None:
         scores = [score_fields(labels, truth, common.class_map) for labels in (first, second)]
     counts = np.bincount(codes.ravel(), minlength=UNLABELLED + 1)
-    return {"classes": rows, "codes": [int(count) for count in counts], "scores": scores}
+    listed = [
+        {"pixels": int(count), "color": format_color(color)}
+        for count, color in zip(counts, DIFFERENCE_COLORS, strict=True)
+    ]
+    return {"classes": rows, "codes": listed, "scores": scores}
 
 
 def _numbers(row: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segnet_res.classes import CAMVID, ClassMap
 from segnet_res.errors import DataError
 from segnet_res.web.comparison import (
     BOTH_WRONG,
+    DIFFERENCE_COLORS,
     EQUAL,
     FIRST_RIGHT,
     ONLY_FIRST,
@@ -17,6 +19,7 @@ from segnet_res.web.comparison import (
     common_classes,
     comparison_fields,
     difference_codes,
+    write_codes,
 )
 
 CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
@@ -44,6 +47,18 @@ def test_with_truth_the_codes_tell_who_is_right():
     assert difference_codes(FIRST, SECOND, CLASSES, truth)[0, 5] == BOTH_WRONG
 
 
+def test_the_map_as_a_file_has_the_codes_and_their_colours(tmp_path):
+    codes = np.array([[0, 1, 2], [3, 4, 7]], np.uint8)
+    write_codes(tmp_path / "map.png", codes)
+    with Image.open(tmp_path / "map.png") as image:
+        assert image.mode == "P"
+        assert np.array_equal(np.asarray(image), codes)
+        colors = np.asarray(image.convert("RGB"))
+    # Bits a sample, in the header: the page's script reads whole bytes.
+    assert (tmp_path / "map.png").read_bytes()[24] == 8
+    assert np.array_equal(colors, np.array(DIFFERENCE_COLORS, np.uint8)[codes])
+
+
 def test_masks_of_other_sizes_are_refused():
     with pytest.raises(ValueError, match="masks have shapes"):
         difference_codes(FIRST, SECOND[:, :3], CLASSES)
@@ -64,7 +79,7 @@ def test_numbers_of_a_comparison():
     ]
     assert [side["regions"] for side in sound["sides"]] == [0, 0]
     # At places 2 and 3 the first is right, at place 5 the second.
-    assert found["codes"] == [3, 0, 0, 0, 2, 1, 0, 0]
+    assert [code["pixels"] for code in found["codes"]] == [3, 0, 0, 0, 2, 1, 0, 0]
     first, second = found["scores"]
     # scratch: 2 of 3 and nothing else; 2 of 3 (places 1 and 5) and nothing else.
     assert first["classes"][1]["iou"] == pytest.approx(2 / 3)

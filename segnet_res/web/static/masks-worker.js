@@ -2,7 +2,7 @@
 // nobody's buttons waiting.
 
 import { ERRORS, averaged, errorMap, pyramid } from "./labels.js";
-import { decodeGrey } from "./png.js";
+import { decodeMask } from "./png.js";
 import { t } from "./texts.js";
 
 // No label has this value, so every pixel counts as filled.
@@ -11,26 +11,26 @@ const NO_LABEL = -1;
 const TASKS = {
   // The mask, the reference mask where there is one, and the map of errors between the two.
   async labels({ url, truthUrl, background, ignore }) {
-    const [labels, truth] = await Promise.all([fetchGrey(url), truthUrl ? fetchGrey(truthUrl) : null]);
+    const [labels, truth] = await Promise.all([fetchMask(url), truthUrl ? fetchMask(truthUrl) : null]);
     const errors = truth && pyramid(errorMap(labels, truth, background, ignore), ERRORS.agree);
     return { levels: pyramid(labels, background ?? NO_LABEL), truth, errors };
   },
 
   // A map of values from 0 to 255.
   async values({ url }) {
-    return { levels: averaged(await fetchGrey(url)) };
+    return { levels: averaged(await fetchMask(url)) };
   },
 
   // A map of codes, of which 0 means nothing.
   async codes({ url }) {
-    return { levels: pyramid(await fetchGrey(url), 0) };
+    return { levels: pyramid(await fetchMask(url), 0) };
   },
 };
 
-async function fetchGrey(url) {
+async function fetchMask(url) {
   const answer = await fetch(url, { credentials: "same-origin" });
   if (!answer.ok) throw new Error(t("viewer.expired"));
-  return decodeGrey(await answer.arrayBuffer());
+  return decodeMask(await answer.arrayBuffer());
 }
 
 self.onmessage = async ({ data: { id, task, wanted } }) => {

@@ -1,12 +1,13 @@
-// Reads the masks that the server writes: 8-bit grey PNG, one byte a pixel. Not through a canvas:
+// Reads the masks that the server writes: 8-bit grey PNG, or with a palette, of which the indices
+// are taken: one byte a pixel. Not through a canvas:
 // browsers that guard against fingerprinting change pixels that a script reads back from one, and a
 // label must arrive as it was sent. It also saves the four bytes a pixel of a canvas.
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
-const GREY = 0;
+const ONE_BYTE_COLORS = [0, 3]; // grey, palette
 
 // {width, height, data: Uint8Array} of the bytes (ArrayBuffer) of such a file.
-export async function decodeGrey(buffer) {
+export async function decodeMask(buffer) {
   const { width, height, packed } = chunks(buffer);
   const stream = new Blob(packed).stream().pipeThrough(new DecompressionStream("deflate"));
   const rows = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -23,7 +24,9 @@ function chunks(buffer) {
   }
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   const [depth, color, , , interlaced] = bytes.subarray(24, 29);
-  if (depth !== 8 || color !== GREY || interlaced) throw new Error("a mask is no 8-bit grey PNG");
+  if (depth !== 8 || !ONE_BYTE_COLORS.includes(color) || interlaced) {
+    throw new Error("a mask is no PNG of one byte a pixel");
+  }
   const packed = [];
   for (let place = 8; place + 12 <= bytes.length;) {
     const length = view.getUint32(place);

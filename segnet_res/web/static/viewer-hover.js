@@ -66,8 +66,9 @@ export class Readout {
     const { step } = viewer.result;
     const at = (plane) => plane.data[Math.floor(row / step) * plane.width + Math.floor(column / step)];
     const parts = [];
-    const labels = viewer.layer("labels");
-    const name = labels ? this.#className(at(labels[0])) : "";
+    const [labels, differences] = [viewer.layer("labels"), viewer.layer("differences")];
+    const name = labels ? this.#className(at(labels[0]))
+      : differences ? this.#difference(at(differences[0])) : "";
     parts.push(t("viewer.place", { column, row, name }));
     // Rounded down, so that only certainty reads 100 %.
     const percent = (levels) => t("viewer.percent", { number: Math.floor(at(levels[0]) / 2.55) });
@@ -76,6 +77,11 @@ export class Readout {
     if (viewer.truth) parts.push(t("viewer.truthHere", { name: this.#className(at(viewer.truth)) }));
     if (unsure && viewer.mode === "Unsure") parts.push(t("viewer.unsureHere", { percent: percent(unsure) }));
     return parts.join("  ");
+  }
+
+  #difference(code) {
+    const found = this.viewer.result.differences.find((entry) => entry.code === code);
+    return found?.name ?? t("viewer.equal");
   }
 
   #className(label) {

@@ -44,6 +44,7 @@ export default {
   confidence: "confidence",
   disagreement: "disagreement",
   notLabelled: "not labelled",
+  equal: "equal",
   place: "x {column}  y {row}  {name}",
   confidenceHere: "confidence {percent}",
   truthHere: "truth: {name}",

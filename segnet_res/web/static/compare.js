@@ -1,0 +1,367 @@
+// The Compare tab: two checkpoints on the same pictures, side by side.
+
+import { Asker } from "./asking.js";
+import { PictureList } from "./compare-list.js";
+import { Screen } from "./compare-screen.js";
+import { el, recall, remember } from "./dom.js";
+import { sortFiles } from "./pairing.js";
+import { DropBox, acceptDrops, markSample, sampleList } from "./sources.js";
+import { t } from "./texts.js";
+
+// The server's own limit; asked here too, because an upload of half a gigabyte takes its time.
+const MAX_MB = 512;
+
+const CHOICE_KEY = "segnet-res:second-model";
+
+export function start(parts) {
+  new CompareTab(parts);
+}
+
+class CompareTab {
+  constructor({ element, value, onValue, send, upload }) {
+    this.element = element;
+    this.upload = upload;
+    this.asker = new Asker({ value, onValue, send: send.ask });
+    // Counts what the person asked for; what is late for it is dropped.
+    this.turn = 0;
+    // How many checkpoints there are where these are too few, else null.
+    this.few = null;
+    this.#build();
+    this.#cleared();
+    this.#ready("start");
+    document.addEventListener("segnet-res:model", ({ detail }) => this.#headerChose(detail));
+    document.addEventListener("paste", (event) => this.#pasted(event));
+    // Nothing is asked of the server before somebody comes here.
+    new ResizeObserver(() => {
+      if (!this.samples.hasChildNodes() && element.offsetParent) this.#choices();
+    }).observe(element);
+  }
+
+  #build() {
+    this.screen = new Screen({
+      onModels: () => this.#modelsChosen(), onOpen: () => this.#choices(),
+      onInspect: (side) => this.#inspect(side), onSwap: () => this.#swap(),
+      onStep: (direction) => this.#stepped(direction),
+    });
+    this.panes = this.screen.panes;
+    this.list = new PictureList({
+      onChoose: (entry) => this.#choose(entry), onRemove: (entry) => this.#remove(entry),
+      onRun: () => this.#run(true), onStop: () => this.#run(false), onClear: () => this.#clear(),
+    });
+    const box = new DropBox({
+      id: "sr-compare-image", title: t("compare.picturesTitle"), hint: t("compare.picturesHint"),
+      iconName: "upload", multiple: true, onFiles: (files) => this.#filesChosen(files), onClear: () => {},
+    });
+    this.samples = el("div", { class: "sr-sample-box" });
+    this.datasets = el("div", { class: "sr-compare-dataset", hidden: true });
+    acceptDrops(this.screen.grid, (files) => this.#filesChosen(files));
+    this.element.classList.add("sr-compare");
+    this.element.replaceChildren(
+      el("aside", { class: "sr-compare-left", "aria-label": t("compare.sources") },
+        box.node, this.samples, this.datasets, this.list.node),
+      this.screen.node);
+  }
+
+  // Which checkpoint is which.
+
+  #listModels(models) {
+    const names = models.filter((model) => !model.error).map((model) => model.name);
+    const first = this.panes[0].name ?? window.segnetResModel?.name ?? names[0];
+    const stored = this.panes[1].name ?? recall("sessionStorage", CHOICE_KEY);
+    const second = names.includes(stored) ? stored : names.find((name) => name !== first) ?? names[0];
+    this.panes[0].list(names, first);
+    this.panes[1].list(names, second);
+    this.few = names.length < 2 ? names.length : null;
+    if (!this.list.current) this.screen.fail(this.#tooFew());
+  }
+
+  #tooFew() {
+    return this.few === null ? null : t("compare.oneCheckpoint", { count: this.few });
+  }
+
+  // A file that was put into the folder since is listed when a list is opened.
+  async #choices() {
+    if (this.looking) return;
+    this.looking = true;
+    try {
+      const { models, datasets, samples } = await this.asker.ask({ action: "choices" });
+      this.#listModels(models);
+      this.#listDatasets(datasets);
+      if (!this.samples.hasChildNodes()) this.#listSamples(samples);
+    } catch (error) {
+      this.screen.fail(error.message);
+    }
+    this.looking = false;
+  }
+
+  #headerChose(choice) {
+    if (!choice?.name || this.panes[0].name === choice.name || !this.panes[0].has(choice.name)) return;
+    const before = this.panes[0].name;
+    this.panes[0].name = choice.name;
+    this.screen.chosen(0, before);
+  }
+
+  #swap() {
+    const [a, b] = this.panes;
+    [a.name, b.name] = [b.name, a.name];
+    this.#modelsChosen();
+  }
+
+  #modelsChosen() {
+    remember("sessionStorage", CHOICE_KEY, this.panes[1].name ?? "");
+    // What was found belongs to two other checkpoints.
+    for (const entry of this.list.entries) {
+      entry.reply = entry.share = entry.error = null;
+      this.list.update(entry);
+    }
+    this.#run(false);
+    if (this.list.current) this.#choose(this.list.current);
+  }
+
+  // Pictures come from files, samples and datasets.
+
+  #pasted(event) {
+    if (!this.element.offsetParent) return;
+    const files = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
+    if (files.length) this.#filesChosen(files);
+  }
+
+  #filesChosen(files) {
+    const { pictures, masks } = sortFiles(files, this.list.entries.map((entry) => entry.name));
+    for (const { file, picture } of masks) {
+      const entry = this.list.entries.find((other) => other.name === picture);
+      Object.assign(entry, { mask: file, reference: null, reply: null, share: null });
+      this.list.update(entry);
+    }
+    const added = pictures.map(({ file, mask }) => ({ name: file.name, file, mask, source: null }));
+    this.#add(added, added[0] ?? this.list.current);
+  }
+
+  #sampleChosen({ name }) {
+    const known = this.list.entries.find((entry) => entry.sample === name);
+    if (known) return this.#choose(known);
+    const entry = {
+      name, sample: name, source: { kind: "sample", name }, reference: { kind: "own" },
+    };
+    this.#add([entry], entry);
+  }
+
+  #listSamples(samples) {
+    const list = sampleList(samples, (sample) => this.#sampleChosen(sample));
+    this.samples.replaceChildren(el("h2", { text: t("compare.samplesTitle") }), list);
+    this.element.dataset.samples = String(samples.length);
+  }
+
+  #listDatasets(datasets) {
+    const options = Object.entries(datasets).flatMap(([name, splits]) =>
+      Object.entries(splits).map(([split, count]) => el("option", {
+        value: JSON.stringify([name, split]), text: t("compare.datasetOption", { name, split, count }),
+      })));
+    this.datasets.hidden = options.length === 0;
+    const before = this.datasets.querySelector("select");
+    // A list that is open would close.
+    if (before?.options.length === options.length) return;
+    const select = el("select", { "aria-label": t("compare.datasetChoice") }, ...options);
+    const add = el("button", {
+      type: "button", class: "sr-tool", text: t("compare.addDataset"),
+      onclick: () => this.#datasetChosen(...JSON.parse(select.value)),
+    });
+    this.datasets.replaceChildren(el("h2", { text: t("compare.datasetTitle") }), select, add);
+  }
+
+  async #datasetChosen(dataset, split) {
+    try {
+      const { stems, total } = await this.asker.ask({ action: "pictures", dataset, split });
+      const added = stems.map((stem) => ({
+        name: stem, source: { kind: "dataset", dataset, split, stem }, reference: { kind: "own" },
+      }));
+      this.#add(added, added[0]);
+      if (total > stems.length) this.screen.warn([t("compare.listed", { listed: stems.length, total })]);
+    } catch (error) {
+      this.screen.fail(error.message);
+    }
+  }
+
+  #add(entries, chosen) {
+    this.list.add(entries);
+    if (chosen) this.#choose(chosen);
+  }
+
+  #remove(entry) {
+    const next = this.list.neighbour(1) ?? this.list.neighbour(-1);
+    this.list.remove(entry);
+    if (entry !== this.list.current) return;
+    if (next) this.#choose(next);
+    else this.#clear();
+  }
+
+  #clear() {
+    this.#run(false);
+    this.list.clear();
+    this.#cleared();
+    this.#ready("start");
+  }
+
+  #stepped(direction) {
+    const next = this.list.neighbour(direction);
+    if (next) this.#choose(next);
+    return this.list.entries.length > 1;
+  }
+
+  // One comparison at a time: first the picture that somebody looks at, then all others.
+
+  #choose(entry) {
+    this.turn++;
+    this.list.select(entry);
+    markSample(this.samples, entry.sample ?? null);
+    if (entry.reply?.files) this.#show(entry, this.turn);
+    else this.#pump();
+  }
+
+  #run(running) {
+    this.list.setRunning(running);
+    if (!running) return;
+    for (const entry of this.list.entries) entry.error = null;
+    this.#pump();
+  }
+
+  async #pump() {
+    if (this.pumping) return;
+    this.pumping = true;
+    for (let next; (next = this.#next());) await this.#compare(next);
+    this.pumping = false;
+  }
+
+  #next() {
+    const { current, entries, running } = this.list;
+    if (current && !current.reply?.files && this.asked !== this.turn) return current;
+    if (!running) return null;
+    const open = entries.find((entry) => !entry.reply && !entry.error);
+    if (!open) this.list.setRunning(false);
+    return open ?? null;
+  }
+
+  async #compare(entry) {
+    const { turn } = this;
+    const looked = entry === this.list.current;
+    if (looked) this.asked = turn;
+    const wanted = () => turn === this.turn && looked;
+    const models = this.screen.models.join("\n");
+    const ticking = looked ? this.#tick(entry, wanted) : null;
+    try {
+      if (this.few === 0) throw new Error(this.#tooFew());
+      await this.#uploaded(entry, wanted);
+      const [first, second] = this.screen.models;
+      const { source, reference } = entry;
+      const asked = { action: "compare", first, second, source, reference, numbers: !looked };
+      const reply = await this.asker.ask(asked, (ahead) => {
+        if (wanted()) this.screen.say(t("compare.waitingFor", { ahead }));
+      });
+      if (models !== this.screen.models.join("\n")) return;
+      this.#keep(entry, reply);
+      if (wanted()) await this.#show(entry, turn);
+      else this.#updateTable();
+    } catch (error) {
+      entry.error = error.message;
+      this.list.update(entry);
+      if (wanted()) this.#failed(error.message);
+    } finally {
+      clearInterval(ticking);
+    }
+    const open = this.list.entries.filter((other) => !other.reply && !other.error).length;
+    if (this.list.running) {
+      this.screen.say(t("compare.progress", { done: this.list.entries.length - open, total: this.list.entries.length }));
+    }
+  }
+
+  // While all are compared: the sums grow, and from the second picture on there are sums at all.
+  #updateTable() {
+    const replies = this.#replies();
+    const { current } = this.list;
+    if (current?.reply?.files && (this.screen.scope === "all" || replies.length === 2 || !this.#next())) {
+      this.screen.table(current, replies);
+    }
+  }
+
+  #keep(entry, reply) {
+    const { width, height } = reply.image;
+    entry.reply = reply;
+    entry.error = null;
+    entry.share = 1 - reply.codes[0].pixels / (width * height);
+    this.list.update(entry);
+  }
+
+  // A large picture takes its time; the seconds show that something goes on.
+  #tick(entry, wanted) {
+    const begun = Date.now();
+    this.element.classList.add("sr-busy");
+    this.screen.say(t("compare.comparing", { name: entry.name }));
+    return setInterval(() => {
+      const seconds = Math.round((Date.now() - begun) / 1000);
+      if (wanted()) this.screen.say(t("compare.comparingFor", { name: entry.name, seconds }));
+    }, 1000);
+  }
+
+  async #uploaded(entry, wanted) {
+    const send = async (file) => {
+      const size = Math.round(file.size / 2 ** 20);
+      if (size > MAX_MB) throw new Error(t("compare.tooLarge", { name: file.name, size, limit: MAX_MB }));
+      if (wanted()) this.screen.say(t("compare.uploading", { name: file.name }));
+      try {
+        return { kind: "upload", path: (await this.upload(file)).path, name: file.name };
+      } catch (error) {
+        throw new Error(t("compare.notUploaded", { name: file.name, reason: error?.message ?? error }));
+      }
+    };
+    entry.source ??= await send(entry.file);
+    if (entry.mask && !entry.reference) entry.reference = await send(entry.mask);
+  }
+
+  async #show(entry, turn) {
+    try {
+      const shown = await this.screen.show(entry.reply);
+      if (!shown || turn !== this.turn) return;
+    } catch (error) {
+      if (turn !== this.turn) return;
+      // The server has forgotten the files: the next look compares anew.
+      entry.reply = null;
+      return this.#failed(error.message);
+    }
+    this.screen.table(entry, this.#replies());
+    requestAnimationFrame(() => requestAnimationFrame(() => this.#ready(`shown-${turn}`)));
+  }
+
+  #replies() {
+    return this.list.entries.filter((entry) => entry.reply).map((entry) => entry.reply);
+  }
+
+  #inspect(side) {
+    const { current } = this.list;
+    if (!current?.source) return;
+    const { source, reference = null } = current;
+    document.dispatchEvent(new CustomEvent("segnet-res:open", {
+      detail: {
+        pictures: [{ source, reference }], index: 0, mode: "Overlay", model: this.screen.models[side],
+      },
+    }));
+  }
+
+  #cleared() {
+    this.screen.clear("");
+    this.screen.viewers[0].tell(t("compare.start"));
+    markSample(this.samples, null);
+    this.screen.fail(this.#tooFew());
+  }
+
+  // No result: old masks beside a new error would be read as its masks.
+  #failed(sentence) {
+    this.screen.clear(t("compare.noResult"));
+    this.screen.fail(sentence);
+    this.#ready(`failed-${this.turn}`);
+  }
+
+  #ready(token) {
+    this.element.classList.remove("sr-busy");
+    this.element.dataset.ready = token;
+  }
+}
