@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segnet_res.metrics import Scores as Scores
     from segnet_res.models import ResSegNet as ResSegNet
     from segnet_res.models import build_model as build_model
+    from segnet_res.spec import Spec as Spec
     from segnet_res.training import TrainConfig as TrainConfig
     from segnet_res.training import train as train
 
@@ -32,6 +33,7 @@ _HOMES = {
     "Scores": "metrics",
     "SegmentationDataset": "data",
     "Segmenter": "inference",
+    "Spec": "spec",
     "TrainConfig": "training",
     "balanced_cross_entropy": "losses",
     "build_model": "models",

@@ -62,6 +62,15 @@ def test_a_sloppy_outline_costs_more_than_in_the_plain_iou():
     assert border < 0.6
 
 
+def test_of_narrow_regions_it_is_the_plain_iou():
+    truth, prediction = np.zeros((2, 100, 100), np.uint8)
+    truth[40:46, 10:90] = 1  # 3 pixels to each side of the middle, and so is the distance
+    prediction[42:48, 15:95] = 1
+    plain = (4 * 75) / (2 * 6 * 80 - 4 * 75)
+    assert border_distance((100, 100)) == 3
+    assert border_ious(border_counts(truth, prediction, CLASSES))[1] == plain
+
+
 def test_unlabelled_pixels_count_nowhere():
     truth = np.zeros((8, 8), np.uint8)
     truth[:, 4:] = 255

@@ -18,7 +18,7 @@ def test_everything_is_told_at_once():
         """
 mm_per_pixel: 0
 picture: {width: 0, high: 3}
-clases: {}
+limits: {}
 classes:
   crack: {max_count: few, max_area: 0.8, max_length: 1.5 mm2, max_depth: 1 mm}
   fray: 3
@@ -29,7 +29,7 @@ ignore:
   - rectangle: {left: -1, top: 0, width: 0, height: 5}
 """
     ) == [
-        "the file has an unknown key 'clases'; known are title, mm_per_pixel, picture, classes, "
+        "the file has an unknown key 'limits'; known are title, mm_per_pixel, picture, classes, "
         "others, total, ignore",
         "mm_per_pixel is '0'; write how many millimetres a pixel is wide, like 0.02",
         "picture has an unknown key 'high'; known are width, height",
