@@ -31,6 +31,13 @@ def app(
             help="Folder whose datasets and pictures the page may read; without it none.",
         ),
     ] = None,
+    accept_checkpoints: Annotated[
+        bool,
+        typer.Option(
+            "--accept-checkpoints",
+            help="Let people add .safetensors files to the folder through the page.",
+        ),
+    ] = False,
 ) -> None:
     """Open the inspection page.
 
@@ -47,9 +54,10 @@ def app(
         raise UsageError(f"{data}: no such folder; give the folder that holds datasets or pictures")
     folder = checkpoints if checkpoints is not None else _default_folder()
     if not is_local(host) and auth is None:
+        more = " and add checkpoints to it" if accept_checkpoints else ""
         warn(
-            f"everybody who reaches {host} can use the page; give --auth FILE, or put a proxy "
-            "with a login before it"
+            f"everybody who reaches {host} can use the page{more}; give --auth FILE, or put a "
+            "proxy with a login before it"
         )
     with (
         _ended_by_signals(),
@@ -59,6 +67,7 @@ def app(
             port=port,
             auth=auth,
             data=data.resolve() if data else None,
+            accept_checkpoints=accept_checkpoints,
         ) as server,
     ):
         say(f"Page at {server.url} with the checkpoints of {folder}; Ctrl-C ends it.")

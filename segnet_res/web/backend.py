@@ -8,6 +8,7 @@ from segnet_res.web.folders import Folders
 from segnet_res.web.jobs import Jobs
 from segnet_res.web.pictures import Pictures
 from segnet_res.web.samples import Samples
+from segnet_res.web.speed import Speeds
 from segnet_res.web.storage import Storage
 
 
@@ -21,6 +22,8 @@ class Backend:
         samples: The parts that can be picked.
         folders: What may be read of this machine.
         pictures: Finds a picture by what a browser says of it.
+        speeds: How long each checkpoint takes.
+        accepts_checkpoints: Whether people may add checkpoints to the folder.
         jobs: Long work that goes on while pages come and go.
     """
 
@@ -29,18 +32,31 @@ class Backend:
     samples: Samples
     folders: Folders
     pictures: Pictures
+    speeds: Speeds
+    accepts_checkpoints: bool = False
     jobs: Jobs = field(default_factory=Jobs)
 
     @classmethod
-    def make(cls, checkpoints: Path, private: Path, data: Path | None = None) -> "Backend":
+    def make(
+        cls,
+        checkpoints: Path,
+        private: Path,
+        data: Path | None = None,
+        *,
+        accept_checkpoints: bool = False,
+    ) -> "Backend":
         """Put a page's parts together.
 
         Args:
             checkpoints: Folder of the checkpoints that can be chosen; may be empty or missing.
             private: Existing folder for uploads and results that only this user can enter.
             data: Folder whose datasets and pictures the page may read; None: no folder.
+            accept_checkpoints: Whether people may add checkpoints to the folder.
         """
         storage = Storage(private)
         samples, folders = Samples(storage.samples()), Folders(data)
         pictures = Pictures(storage, samples, folders)
-        return cls(Library(checkpoints), storage, samples, folders, pictures)
+        library = Library(checkpoints)
+        return cls(
+            library, storage, samples, folders, pictures, Speeds(library), accept_checkpoints
+        )

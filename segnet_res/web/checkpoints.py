@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Loaded models take 10 MB to 500 MB each; two let a person go to and fro between candidates.
 _KEEP = 2
+
+# Path, time of change and size of a file.
+FileKey = tuple[Path, int, int]
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Library:
         self.folder = folder
         self._device = device
         self.turns = Turnstile()
-        self._loaded: OrderedDict[tuple[Path, int, int], Segmenter] = OrderedDict()
+        self._loaded: OrderedDict[FileKey, Segmenter] = OrderedDict()
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -119,21 +122,50 @@ class Library:
         """
         yield self._load(name)
 
-    def _load(self, name: str) -> "Segmenter":
-        path = next((path for path in find_checkpoints(self.folder) if path.stem == name), None)
-        if path is None:
+    def key(self, name: str) -> FileKey:
+        """Return what tells one version of a checkpoint's file from another.
+
+        Raises:
+            CheckpointError: when the folder has no such checkpoint.
+        """
+        key = self.keys().get(name)
+        if key is None:
             known = ", ".join(entry.name for entry in self.entries())
             remedy = f"known are {known}" if known else "put one there or train one"
             raise CheckpointError(f"{self.folder}: no checkpoint is called {name!r}; {remedy}")
-        # Imported here: torch takes seconds, and the page should open before.
-        from segnet_res.inference import Segmenter
+        return key
 
+    def keys(self) -> dict[str, FileKey]:
+        """Return the key of each checkpoint by its name."""
+        keys = {}
+        for path in find_checkpoints(self.folder):
+            with suppress(FileNotFoundError):  # deleted since it was listed
+                status = path.stat()
+                keys[path.stem] = (path, status.st_mtime_ns, status.st_size)
+        return keys
+
+    def load_apart(self, name: str) -> "Segmenter":
+        """Return a checkpoint's model; those that people work with stay loaded.
+
+        Raises:
+            CheckpointError: when the folder has no such checkpoint or it cannot be used.
+        """
+        key = self.key(name)
         with self._lock:
-            status = path.stat()
-            key = (path, status.st_mtime_ns, status.st_size)
+            return self._loaded.get(key) or self._open(key)
+
+    def _load(self, name: str) -> "Segmenter":
+        key = self.key(name)
+        with self._lock:
             if key not in self._loaded:
-                self._loaded[key] = Segmenter.from_checkpoint(path, device=self._device)
+                self._loaded[key] = self._open(key)
             self._loaded.move_to_end(key)
             while len(self._loaded) > _KEEP:
                 self._loaded.popitem(last=False)
             return self._loaded[key]
+
+    def _open(self, key: FileKey) -> "Segmenter":
+        # Imported here: torch takes seconds, and the page should open before.
+        from segnet_res.inference import Segmenter
+
+        return Segmenter.from_checkpoint(key[0], device=self._device)

@@ -1,10 +1,103 @@
-"""The Models tab: a card for each checkpoint of the folder."""
+"""The Models tab: a card for each checkpoint of the folder, and how to add one."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
+from segnet_res.errors import CheckpointError, ImageError, SegnetResError
+from segnet_res.web.acceptance import accept
+from segnet_res.web.backend import Backend
 from segnet_res.web.script import script_component
 
+_UNEXPECTED = "something unexpected went wrong; the server's log has the details"
 
-def build() -> gr.HTML:
+
+@dataclass(frozen=True)
+class Upload:
+    """A checkpoint that the browser has uploaded; every field may be anything.
+
+    Attributes:
+        number: Returned with the reply.
+        path: Where its upload put it.
+        name: What the file is called where it comes from.
+    """
+
+    number: int = 0
+    path: str = ""
+    name: str = ""
+
+    @classmethod
+    def from_untrusted(cls, content: object) -> "Upload":
+        """Take what has the right type and leave the rest out."""
+        fields: dict[str, Any] = content if isinstance(content, dict) else {}
+        number = fields.get("request")
+        return cls(
+            number if isinstance(number, int) else 0,
+            _text(fields.get("path")),
+            _text(fields.get("name")),
+        )
+
+
+def listing(backend: Backend) -> dict[str, Any]:
+    """Return what the folder holds now, as plain lists, texts and numbers."""
+    speeds = backend.speeds.fields()
+    cards = [card | {"speed": speeds.get(card["name"])} for card in backend.library.cards()]
+    return {
+        "folder": str(backend.library.folder),
+        "models": cards,
+        "accepts": backend.accepts_checkpoints,
+    }
+
+
+def add(backend: Backend, upload: Upload) -> dict[str, Any]:
+    """Add an uploaded checkpoint to the folder.
+
+    Returns:
+        ``added``: its name, or None; ``error``: one sentence, or None.
+    """
+    reply: dict[str, Any] = {"request": upload.number, "added": None, "error": None}
+    if not backend.accepts_checkpoints:
+        return reply | {"error": "this page takes no checkpoints; put the file into its folder"}
+    try:
+        path = backend.storage.uploaded(upload.path)
+        with backend.library.turns.turn():
+            return reply | {"added": accept(path, upload.name, backend.library.folder)}
+    except ImageError:
+        return reply | {"error": "the upload has expired; choose the file again"}
+    except SegnetResError as error:
+        return reply | {"error": str(error)}
+    except MemoryError:
+        return reply | {"error": "the server has too little memory for this checkpoint"}
+    except Exception:
+        logging.getLogger(__name__).exception("a checkpoint could not be taken")
+        return reply | {"error": _UNEXPECTED}
+
+
+def build(backend: Backend, header: gr.HTML) -> gr.HTML:
     """Build the tab; `page` fills it with what the header shows too."""
-    return script_component("models.js", elem_id="sr-models")
+    view = script_component("models.js", "accept", "measure", elem_id="sr-models")
+
+    def added(event: gr.EventData) -> tuple[dict[str, Any], dict[str, Any]]:
+        reply = add(backend, Upload.from_untrusted(event._data))
+        found = listing(backend)
+        return found, found | {"reply": reply}
+
+    def measured(event: gr.EventData) -> dict[str, Any]:
+        content: object = event._data
+        name = content.get("name") if isinstance(content, dict) else None
+        with suppress(CheckpointError):  # it has vanished, and so will its card
+            backend.speeds.measure(_text(name))
+        return listing(backend)
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    # One at a time: waiting here takes no thread from those who look at pictures.
+    view.accept(added, outputs=[header, view], concurrency_limit=1, **quiet)
+    view.measure(measured, outputs=view, concurrency_limit=1, trigger_mode="multiple", **quiet)
+    return view
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= 4096 else ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from segnet_res.errors import SegnetResError, UsageError
 from segnet_res.web.backend import Backend
 from segnet_res.web.gate import GATE_PATHS, USER_KEY, Gate
+from segnet_res.web.memory import share_arenas
 from segnet_res.web.passwords import Logins
 from segnet_res.web.private import private_folder
 from segnet_res.web.security import LOOPBACK, MAX_UPLOAD_BYTES, Guard
@@ -51,6 +52,7 @@ def serve(
     port: int = 7860,
     auth: Path | None = None,
     data: Path | None = None,
+    accept_checkpoints: bool = False,
 ) -> Iterator[Server]:
     """Run the page while the block runs.
 
@@ -60,14 +62,16 @@ def serve(
         port: 0 takes any free one.
         auth: File of logins that `segnet-res logins` wrote; None lets everybody in.
         data: Folder whose datasets and pictures the page may read; None: no folder.
+        accept_checkpoints: Whether people may add checkpoints to the folder through the page.
 
     Raises:
         UsageError: when the port is taken, the host is unknown, or the file of logins is broken.
         StorageError: when no temporary folder can be made.
     """
+    share_arenas()
     logins = Logins(auth) if auth is not None else None
     with _listening(host, port) as listener, private_folder() as folder:
-        backend = Backend.make(checkpoints, folder, data)
+        backend = Backend.make(checkpoints, folder, data, accept_checkpoints=accept_checkpoints)
         app = _build(backend, host, logins)
         server, thread = _start(app, listener)
         warm_up = threading.Thread(target=_warm_up, args=(backend,), daemon=True)
@@ -79,9 +83,10 @@ def serve(
             yield Server(f"http://{shown}:{listener.getsockname()[1]}", thread)
         finally:
             server.should_exit = True
-            thread.join(10)
             # Python must not end in the middle of torch's work or import: that aborts the process.
+            backend.library.turns.close()
             backend.jobs.close()
+            thread.join(10)
             warm_up.join(30)
 
 

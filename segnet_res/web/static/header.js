@@ -1,6 +1,8 @@
-// Title and choice of the checkpoint. Other scripts hear of the choice by "segnet-res:model".
+// Title, choice of the checkpoint, and who is logged in. Other scripts hear of the choice by
+// "segnet-res:model", and choose by "segnet-res:choose" with the name of a checkpoint.
 
 import { el, recall, remember, score } from "./dom.js";
+import { t } from "./texts.js";
 
 const CHOICE_KEY = "segnet-res:model";
 
@@ -12,10 +14,11 @@ export function start({ element, value, onValue, send }) {
     onpointerdown: () => send.refresh({}),
     onfocus: () => send.refresh({}),
   });
-  const label = el("label", { class: "sr-model", for: "sr-model" }, el("span", { text: "Checkpoint" }),
-    select);
+  const label = el("label", { class: "sr-model", for: "sr-model" },
+    el("span", { text: t("models.checkpoint") }), select);
+  const account = el("div", { class: "sr-account", hidden: true });
   element.classList.add("sr-head");
-  element.replaceChildren(title, label);
+  element.replaceChildren(title, label, account);
   let announced = null;
 
   function announce(chosen) {
@@ -29,15 +32,23 @@ export function start({ element, value, onValue, send }) {
     document.dispatchEvent(new CustomEvent("segnet-res:model", { detail: choice }));
   }
 
+  document.addEventListener("segnet-res:choose", ({ detail }) => {
+    if (![...select.options].some((option) => option.value === detail)) return;
+    select.value = detail;
+    announce(true);
+  });
+
   function receive() {
     const found = value();
     if (!found) return;
-    title.textContent = found.title;
+    // Only the first value of a page has these two.
+    if (found.title) title.textContent = found.title;
+    if (found.user) showUser(account, found.user);
     const usable = found.models.filter((model) => !model.error);
     const wanted = select.value || recall("sessionStorage", CHOICE_KEY);
     select.dataset.reason = usable.length ? "" : emptyReason(found);
     const options = usable.map((model) => el("option", { value: model.name, text: describe(model) }));
-    if (!usable.length) options.push(el("option", { value: "", text: "no checkpoint" }));
+    if (!usable.length) options.push(el("option", { value: "", text: t("models.noCheckpoint") }));
     // An open list would close if it were rebuilt without need.
     const same = select.options.length === options.length
       && options.every((option, i) => option.text === select.options[i].text);
@@ -50,14 +61,22 @@ export function start({ element, value, onValue, send }) {
   receive();
 }
 
-function describe(model) {
-  const miou = model.miou === null || model.miou === undefined ? "" : ` (mIoU ${score(model.miou, 2)})`;
-  return model.name + miou;
+// Logging out is a form, so that no link of another site can do it.
+function showUser(account, user) {
+  account.replaceChildren(
+    el("span", { class: "sr-note", text: t("models.user", { user }) }),
+    el("form", { method: "post", action: new URL("logout", document.baseURI).href },
+      el("button", { type: "submit", text: t("models.logOut") })),
+  );
+  account.hidden = false;
+}
+
+function describe({ name, miou }) {
+  if (miou === null || miou === undefined) return name;
+  return t("models.withMiou", { name, miou: score(miou, 2) });
 }
 
 function emptyReason({ folder, models }) {
-  const remedy = "train one with segnet-res train, or start the page with --checkpoints FOLDER";
-  return models.length
-    ? `No checkpoint in ${folder} can be used (the Models tab has the reasons); ${remedy}.`
-    : `There is no checkpoint in ${folder}; ${remedy}.`;
+  const key = models.length ? "models.noneUsable" : "models.noneThere";
+  return t(key, { folder, remedy: t("models.remedy") });
 }
