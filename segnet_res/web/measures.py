@@ -48,8 +48,8 @@ def score_fields(labels: UInt8Array, truth: UInt8Array, class_map: ClassMap) -> 
 
     Returns:
         ``miou``, ``pixel_accuracy``, ``classes`` (each with ``iou``, ``dice``, ``precision``,
-        ``recall``, ``border_iou`` and the ``pixels`` of the reference) and ``confusion`` (row = reference). A
-        ratio of nothing is None.
+        ``recall``, ``border_iou`` and the ``pixels`` of the reference) and ``confusion`` (row =
+        reference). A ratio of nothing is None.
     """
     matrix = ConfusionMatrix(class_map)
     matrix.update(truth, labels)

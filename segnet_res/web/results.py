@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ _MAX_BYTES = 4 * 2**30
 _KEPT_STATES = 4
 
 _THUMBNAIL_SIDE = 160
+
+# The state of a mask from which nothing has been taken back.
+RAW = "0-0"
+
+_ENCODERS = ThreadPoolExecutor(1, thread_name_prefix="encoder")
 
 # What a browser can show of the upload itself.
 _BROWSER_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -149,11 +155,14 @@ class Result:
 
         Compared with a threshold of whole percent it gives what the exact value gives.
         """
-        return levels_confidence(_read_png(self.folder / "levels.png"))
+        try:
+            return levels_confidence(np.load(self.folder / "levels.npy"))
+        except OSError:
+            raise _gone() from None
 
     def state(self, name: str) -> Path:
         """Return the file of the full-size mask in one state, which may not exist yet."""
-        return self.folder / f"seen-{name}.png"
+        return self.folder / ("labels.png" if name == RAW else f"seen-{name}.png")
 
     def save_state(self, name: str, labels: UInt8Array) -> dict[str, str]:
         """Write a mask in one state and return the files by the names that the page knows.
@@ -244,12 +253,21 @@ class Results:
             (labels.shape[0], labels.shape[1]), step, _full_size(picture, folder),
             picture.mask is not None,
         )  # fmt: skip
-        write_preview(folder / "preview.jpg", image)
-        write_preview(folder / "thumb.jpg", image, side=_THUMBNAIL_SIDE)
-        write_index_png(folder / "labels.png", labels)
-        write_index_png(folder / "levels.png", confidence_levels(confidence))
-        seen = confidence[::step, ::step]
-        write_index_png(folder / "confidence.png", np.floor(seen * 255).astype(np.uint8))
+        # Encoding takes longer than all else here, and works without Python's lock.
+        seen = confidence[::step, ::step] * np.float32(255)
+        encoded = _ENCODERS.submit(
+            write_index_png, folder / "confidence.png", seen.astype(np.uint8)
+        )
+        try:
+            write_index_png(folder / "labels.png", labels)
+            write_preview(folder / "preview.jpg", image)
+            write_preview(folder / "thumb.jpg", image, side=_THUMBNAIL_SIDE)
+            # Not compressed: only this program reads it, and would wait for it.
+            np.save(folder / "levels.npy", confidence_levels(confidence))
+        except OSError as error:
+            raise _no_room(error) from error
+        finally:
+            encoded.result()
         facts = {
             "source": source, "name": picture.name, "model": model, "size": result.size,
             "step": step, "full": result.full, "own_mask": result.own_mask,
@@ -270,16 +288,15 @@ class Results:
         Raises:
             GoneError: when there is no such result, or no longer.
         """
-        gone = GoneError("this result is no longer here; choose the picture again")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise gone
+            raise _gone()
         folder = self._storage.folder / f"result-{token}"
         try:
             facts = json.loads((folder / "result.json").read_text("utf-8"))
             # What somebody works with is not old.
             folder.touch()
         except OSError:
-            raise gone from None
+            raise _gone() from None
         height, width = facts["size"]
         return Result(
             folder, token, facts["source"], facts["name"], facts["model"],
@@ -325,8 +342,12 @@ def _full_size(picture: Picture, folder: Path) -> str | None:
 def _read_png(path: Path) -> UInt8Array:
     read = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if read is None:
-        raise GoneError("the files of this result are no longer here; choose the picture again")
+        raise _gone()
     return np.asarray(read, np.uint8)
+
+
+def _gone() -> GoneError:
+    return GoneError("this result is no longer here; choose the picture again")
 
 
 def _no_room(error: OSError) -> StorageError:

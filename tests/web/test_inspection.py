@@ -399,7 +399,6 @@ def test_results_that_are_gone_or_forged_get_a_sentence(inspector, upload, pictu
         assert answer["gone"] is True
         assert answer["error"] == "this result is no longer here; choose the picture again"
     (Path(reply["files"]["preview"]).parent / "labels.png").unlink()
-    (Path(reply["files"]["preview"]).parent / "seen-0-0.png").unlink()
     assert again(inspector, reply)["gone"] is True
 
 
