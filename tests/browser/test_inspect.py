@@ -41,7 +41,9 @@ def test_a_sample_shows_classes_verdict_and_scores(page, act_and_wait):
     numbers = [float(share.removesuffix(" %")) for share in shares(page)]
     assert sum(numbers) == pytest.approx(100, abs=0.05)
     expect(page.locator(".sr-verdict strong")).to_have_text("Defects found")
-    expect(page.locator("#sr-reference ~ *, .sr-source").nth(1)).to_contain_text("the picture's own")
+    expect(page.locator("#sr-reference ~ *, .sr-source").nth(1)).to_contain_text(
+        "the picture's own"
+    )
     expect(page.locator("[data-score=miou]")).to_have_text(f"{mean_of(ious):.3f}")
     expect(page.locator(".sr-status")).to_contain_text("416\N{MULTIPLICATION SIGN}320 px · read")
     assert page.locator(".sr-matrix tbody tr").count() == 6

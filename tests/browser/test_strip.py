@@ -1,0 +1,161 @@
+"""Many pictures on the Inspect tab: the film strip, and references that come along."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three pictures of different brightness; the second is no picture."""
+    for number, level in ((1, 90), (3, 160)):
+        pixels = np.random.default_rng(number).integers(level - 40, level + 40, (60, 80), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"part-{number}.png")
+    (tmp_path / "part-2.png").write_text("Dear page")
+    return [tmp_path / f"part-{number}.png" for number in (1, 2, 3)]
+
+
+def all_done(page: Page) -> None:
+    page.wait_for_selector(".sr-inspect[data-open='0']")
+
+
+def states(page: Page) -> list[str | None]:
+    items = page.locator(".sr-strip-list li")
+    return [items.nth(i).get_attribute("data-state") for i in range(items.count())]
+
+
+def drop(page: Page, selector: str, files: dict[str, bytes]) -> None:
+    transfer = page.evaluate_handle(
+        """(files) => {
+            const transfer = new DataTransfer();
+            for (const [name, bytes] of Object.entries(files)) {
+                transfer.items.add(new File([new Uint8Array(bytes)], name));
+            }
+            return transfer;
+        }""",
+        {name: list(content) for name, content in files.items()},
+    )
+    page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
+
+
+def test_several_pictures_are_inspected_and_stepped_through(page, pictures, act_and_wait):
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures))
+    all_done(page)
+    assert states(page) == ["fail", "failed", "fail"]
+    expect(page.locator(".sr-strip-count")).to_have_text("3 pictures · 2 with defects · 1 failed")
+    expect(page.locator("[aria-current=true]")).to_have_attribute("title", "part-1.png: defects")
+    # The picture is fitted: arrows step. A failed one says why and shows no verdict.
+    page.locator(".sr-stage canvas").focus()
+    act_and_wait(page, lambda: page.keyboard.press("ArrowRight"))
+    expect(page.locator(".sr-alert")).to_contain_text("part-2.png: not a picture")
+    expect(page.locator(".sr-verdict")).to_have_count(0)
+    act_and_wait(page, lambda: page.keyboard.press("PageDown"))
+    expect(page.locator(".sr-source").first).to_contain_text("part-3.png")
+    expect(page.locator(".sr-verdict")).to_be_visible()
+    # At the end of the strip nothing happens; zoomed in, arrows pan.
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".sr-source").first).to_contain_text("part-3.png")
+    act_and_wait(page, lambda: page.keyboard.press("PageUp"))
+    expect(page.locator(".sr-source").first).to_contain_text("part-2.png")
+
+
+def test_a_picture_seen_before_comes_back_without_the_server(page, pictures, act_and_wait):
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", [pictures[0], pictures[2]]))
+    all_done(page)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    act_and_wait(page, lambda: page.keyboard.press("PageDown"))
+    act_and_wait(page, lambda: page.keyboard.press("PageUp"))
+    expect(page.locator(".sr-source").first).to_contain_text("part-1.png")
+    assert [url for url in asked if "queue/join" in url] == []
+
+
+def test_a_limit_judges_every_picture_of_the_strip(page, pictures, act_and_wait):
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", [pictures[0], pictures[2]]))
+    all_done(page)
+    assert states(page) == ["fail", "fail"]
+    act_and_wait(page, lambda: page.fill(".sr-limit input", "100"))
+    page.wait_for_selector(".sr-strip-list li:nth-child(2)[data-state=pass]")
+    assert states(page) == ["pass", "pass"]
+
+
+def test_pictures_can_be_taken_out(page, pictures, act_and_wait):
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures))
+    all_done(page)
+    page.get_by_label("Remove: part-2.png").click()
+    expect(page.locator(".sr-strip-list li")).to_have_count(2)
+    page.locator(".sr-strip-picture").first.focus()
+    act_and_wait(page, lambda: page.keyboard.press("Delete"))
+    expect(page.locator(".sr-source").first).to_contain_text("part-3.png")
+    expect(page.locator(".sr-strip")).to_be_hidden()
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures[0]))
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.locator(".sr-verdict")).to_have_count(0)
+    expect(page.locator(".sr-source").first).not_to_contain_text("part")
+
+
+def test_masks_that_are_dropped_along_find_their_pictures(page, pictures, act_and_wait):
+    mask = np.zeros((60, 80), np.uint8)
+    mask[:30] = 3
+    Image.fromarray(mask).save(pictures[0].with_name("part-3_mask.png"))
+    files = [pictures[0], pictures[2], pictures[0].with_name("part-3_mask.png")]
+    content = {path.name: path.read_bytes() for path in files}
+    act_and_wait(page, lambda: drop(page, ".sr-stage", content))
+    all_done(page)
+    expect(page.locator(".sr-strip-list li")).to_have_count(2)
+    expect(page.locator("[data-score=miou]")).to_have_count(0)
+    act_and_wait(page, lambda: page.keyboard.press("PageDown"))
+    expect(page.locator("[data-score=miou]")).to_have_count(1)
+    expect(page.locator(".sr-warnings")).to_be_empty()
+    expect(page.locator(".sr-source").nth(1)).to_contain_text("part-3_mask.png")
+    # One that comes later finds its picture too, and shows it.
+    late = {"part-1_gt.png": (pictures[0].with_name("part-3_mask.png")).read_bytes()}
+    act_and_wait(page, lambda: drop(page, "#sr-inspect .sr-left", late))
+    expect(page.locator(".sr-source").first).to_contain_text("part-1.png")
+    expect(page.locator("[data-score=miou]")).to_have_count(1)
+
+
+def test_a_picture_is_pasted(page, pictures, act_and_wait):
+    paste = """(bytes) => {
+        const clipboardData = new DataTransfer();
+        const file = new File([new Uint8Array(bytes)], "image.png", {type: "image/png"});
+        clipboardData.items.add(file);
+        document.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true}));
+    }"""
+    content = list(pictures[0].read_bytes())
+    act_and_wait(page, lambda: page.evaluate(paste, content))
+    expect(page.locator(".sr-source").first).to_contain_text("image.png")
+    expect(page.locator(".sr-verdict")).to_be_visible()
+
+
+def test_other_tabs_open_pictures_here(page, act_and_wait):
+    page.get_by_role("tab", name="Models").click()
+    expect(page.locator(".sr-inspect")).to_be_hidden()
+    pictures = [
+        {"source": {"kind": "sample", "name": name}, "reference": {"kind": "own"}}
+        for name in ("fray", "break")
+    ]
+    detail = json.dumps({"pictures": pictures, "index": 1, "mode": "Errors"})
+    opened = f"document.dispatchEvent(new CustomEvent('segnet-res:open', {{detail: {detail}}}))"
+    act_and_wait(page, lambda: page.evaluate(opened))
+    expect(page.locator(".sr-inspect")).to_be_visible()
+    expect(page.locator("[data-score=miou]")).to_have_count(1)
+    expect(page.locator(".sr-modes [aria-pressed=true]")).to_have_text("Errors")
+    expect(page.locator(".sr-source").first).to_contain_text("break")
+    expect(page.locator(".sr-strip-list li")).to_have_count(2)
+
+
+def test_a_file_that_misses_its_place_does_not_replace_the_page(page, pictures):
+    kept = page.evaluate("""() => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(["x"], "x.png"));
+        const event = new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true});
+        document.body.dispatchEvent(event);
+        return event.defaultPrevented;
+    }""")
+    assert kept
