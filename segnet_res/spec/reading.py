@@ -49,7 +49,7 @@ def read_fields(content: object) -> Fields:
         fields.picture = reader.picture(content["picture"])
     classes = reader.mapping(content.get("classes", {}), "classes")
     fields.classes = {
-        str(name): reader.limits(limits, f"classes.{name}", tuple(RULES))
+        reader.text(str(name), "a class"): reader.limits(limits, f"classes.{name}", tuple(RULES))
         for name, limits in classes.items()
     }
     if "others" in content:
@@ -98,9 +98,9 @@ class _Reader:
         return {}
 
     def text(self, content: object, where: str) -> str:
-        if isinstance(content, str):
+        if isinstance(content, str) and content.isprintable():
             return content
-        self._problems.append(f"{where} is {_found(content)}; write a text")
+        self._problems.append(f"{where} is {_found(content)}; write one line of text")
         return ""
 
     def scale(self, content: object) -> Decimal | None:

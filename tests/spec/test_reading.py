@@ -1,5 +1,9 @@
 """What a file of limits may say wrong, and what is told of it."""
 
+import copy
+import json
+import random
+
 import pytest
 
 from segnet_res.errors import SpecError
@@ -76,7 +80,9 @@ def test_shares_beyond_the_whole_are_none():
         ("classes:", "classes is empty; write keys and values, or {} for no limit"),
         ("ignore: 3", "ignore is '3'; write a list of zones, like `- rectangle: {left: 0, top: 0, "
          "width: 100, height: 50}`"),
-        ("title: [a]\nclasses: {a: {max_count: 0}}", "title is a list of 1; write a text"),
+        ("title: [a]\ntotal: {max_count: 0}", "title is a list of 1; write one line of text"),
+        ('title: "a\\nb"\ntotal: {max_count: 0}', r"title is 'a\nb'; write one line of text"),
+        ('classes: {"a\\x85": {max_count: 0}}', r"a class is 'a\x85'; write one line of text"),
         ("classes: {a: {max_length: 1 mm}}", "max_length is in mm, but the size of a pixel is not "
          "known; add it, like `mm_per_pixel: 0.02`, or give limits in px"),
     ],
@@ -125,3 +131,61 @@ def test_dictionaries_may_hold_numbers():
     for wrong in (True, None, 1.5, [1], {}):
         with pytest.raises(SpecError, match="max_count is "):
             Spec.from_dict({"classes": {"crack": {"max_count": wrong}}})
+
+
+FULL = """
+title: ring
+mm_per_pixel: 0.02
+picture: {width: 8, height: 5}
+classes: {crack: {max_count: 1, max_area: 0.8 mm2}, fray: {max_share: 0.5 %}}
+others: {max_count: 0}
+total: {max_total_area: 40 px}
+ignore:
+  - {name: clamp, rectangle: {left: 0, top: 0, width: 2, height: 5}}
+  - polygon: [[1, 1], [7, 1], [1, 4]]
+"""
+
+
+def places(content, path=()):
+    """Yield the path to every value of nested dictionaries and lists."""
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whatever_is_in_it_it_is_read_or_refused(seed):
+    texts = ["", "x", "3", "2.5 mm", "7 %", "\ud800", "\x85", b"x"]
+    lists = [[], {}, [[1, 2], [3, 4], [5, 6]], {"max_count": 1}]
+    values = [*texts, *lists, None, True, 0, -1, 0.5, 1e300, float("nan"), 10**30]
+    chance = random.Random(seed)
+    content = Spec.parse(FULL).to_dict()
+    for _ in range(chance.randint(1, 3)):
+        *path, last = chance.choice(list(places(content)))
+        inner = content
+        for key in path:
+            inner = inner[key]
+        inner[last] = copy.deepcopy(chance.choice(values))
+    try:
+        spec = Spec.from_dict(content)
+    except SpecError:
+        return
+    assert Spec.parse(spec.to_yaml()) == spec
+    assert Spec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_whatever_is_typed_it_is_read_or_refused(seed):
+    chance = random.Random(seed)
+    text = list(FULL)
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(len(text))
+        typed = chance.choices("{}[]:,-#&*!|>'\"%@ \n\t0.mé\0", k=2)
+        text[place : place + chance.randint(0, 8)] = typed
+    try:
+        spec = Spec.parse("".join(text))
+    except SpecError:
+        return
+    assert Spec.parse(spec.to_yaml()) == spec
