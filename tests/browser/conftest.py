@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +105,14 @@ def start_page(folder: Path, *options: str) -> Iterator[RunningPage]:
 @pytest.fixture(scope="session")
 def server(checkpoints: Path) -> Iterator[RunningPage]:
     yield from start_page(checkpoints)
+
+
+@pytest.fixture(scope="session")
+def start_with(checkpoints: Path) -> Iterator[Callable[..., RunningPage]]:
+    """Starts further pages: ``start_with("--data", folder)``; they end with the session."""
+    with ExitStack() as stack:
+        start = contextmanager(start_page)
+        yield lambda *options: stack.enter_context(start(checkpoints, *map(str, options)))
 
 
 @pytest.fixture(scope="session")

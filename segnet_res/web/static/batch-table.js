@@ -66,7 +66,7 @@ export class BatchTable {
     this.search = el("input", {
       type: "search", id: "sr-batch-search", autocomplete: "off", oninput: () => {
         clearTimeout(typing);
-        typing = setTimeout(() => this.#look({ text: this.search.value }), TYPING_MS);
+        typing = setTimeout(() => this.#look({}), TYPING_MS);
       },
     });
     this.page = el("span", { class: "sr-batch-page" });
@@ -96,7 +96,8 @@ export class BatchTable {
   }
 
   #look(change) {
-    this.view = { ...this.view, offset: 0, ...change };
+    // What is being typed counts at once when something else is pressed.
+    this.view = { ...this.view, text: this.search.value, offset: 0, ...change };
     this.#markOrder();
     this.onView();
   }
@@ -123,7 +124,7 @@ export class BatchTable {
       scope: "col", class: number ? "sr-number" : null, "data-order": order,
     }, el("button", {
       type: "button", title: sort, onclick: () => this.#look({ order }),
-    }, ...content, el("span", { class: "sr-arrow", "aria-hidden": "true" })));
+    }, ...content, el("span", { class: "sr-batch-arrow", "aria-hidden": "true" })));
     const plain = (key, number) => el("th", {
       scope: "col", class: number ? "sr-number" : null, text: t(`batch.${key}`),
     });
@@ -139,7 +140,6 @@ export class BatchTable {
         [swatch(color), el("span", { class: "sr-name", text: name })], true)),
       plain("regions", true),
       column("unsure", t("batch.sortUnsure"), "confidence", text("confidence"), true),
-      plain("size", true),
     );
     this.#markOrder();
   }
@@ -179,19 +179,22 @@ export class BatchTable {
       type: "button", class: "sr-batch-name", title: t("batch.open"), text: row.name, onclick: open,
     });
     const number = (text) => el("td", { class: "sr-number", text });
+    // Nothing at all is what most cells say: it must not drown what the others say.
+    const share = (value) => el("td", {
+      class: `sr-number${value === 0 ? " sr-batch-zero" : ""}`, text: failed ? "" : percent(value),
+    });
     const [height, width] = row.size ?? [];
+    const title = el("span", { class: "sr-batch-title-cell" }, name);
+    if (row.size) title.append(el("span", { class: "sr-batch-size", text: `${width}×${height} px` }));
     const cells = [
       number(String(row.number + 1)),
-      el("td", {}, el("div", { class: "sr-batch-picture" }, thumbnail, name)),
+      el("td", {}, el("div", { class: "sr-batch-picture" }, thumbnail, title)),
       this.#verdict(row),
     ];
-    if (this.background !== null) cells.push(number(failed ? "" : percent(row.defects)));
-    for (const { index } of this.classes) {
-      cells.push(number(failed ? "" : percent(row.shares[index])));
-    }
+    if (this.background !== null) cells.push(share(row.defects));
+    for (const { index } of this.classes) cells.push(share(row.shares[index]));
     cells.push(number(row.regions ?? ""),
-      number(row.confidence === null ? "" : row.confidence.toFixed(3)),
-      number(row.size ? `${width}×${height}` : ""));
+      number(row.confidence === null ? "" : row.confidence.toFixed(3)));
     return el("tr", {
       "data-name": row.name, "data-state": row.state,
       // The whole row may be clicked; the button serves the keyboard.
@@ -207,6 +210,6 @@ export class BatchTable {
     if (sentences.length > shown.length) shown.push(`+ ${sentences.length - shown.length}`);
     return el("td", { class: "sr-batch-verdict", title: sentences.join("\n") },
       el("span", { class: "sr-batch-state" }, icon(SIGNS[state]), t(`batch.${state}`)),
-      ...shown.map((text) => el("span", { class: "sr-row-reason", text })));
+      ...shown.map((text) => el("span", { class: "sr-batch-reason", text })));
   }
 }

@@ -58,7 +58,6 @@ export default {
   defects: "Defects",
   regions: "Regions",
   confidence: "Confidence",
-  size: "Size",
   sortNumber: "In the order of the batch",
   sortName: "By name",
   sortWorst: "Most defects first",
