@@ -10,6 +10,7 @@ from segnet_res.boundary import border_counts
 from segnet_res.classes import ClassMap
 from segnet_res.data import Sample, SegmentationDataset
 from segnet_res.errors import DataError
+from segnet_res.images import UInt8Array
 from segnet_res.inference import Segmenter
 from segnet_res.inference.pipeline import pixels_of, read_ahead
 from segnet_res.metrics import ConfusionMatrix, Scores
@@ -99,7 +100,23 @@ def score_picture(
         ValueError: when the mask has another size, or labels of no class.
         DeviceError: when memory runs out.
     """
-    labels = segmenter.predict(sample.image).labels
+    return score_labels(segmenter.predict(sample.image).labels, sample, class_map, borders=borders)
+
+
+def score_labels(
+    labels: UInt8Array, sample: Sample, class_map: ClassMap, *, borders: bool = False
+) -> PictureScore:
+    """Count the pixels of a prediction against the mask of its picture.
+
+    Args:
+        labels: (H, W) uint8, what was predicted.
+        sample: The picture and its mask.
+        class_map: The classes of both.
+        borders: Whether to count the pixels along the borders too.
+
+    Raises:
+        ValueError: when the mask has another size, or labels of no class.
+    """
     matrix = ConfusionMatrix(class_map)
     matrix.update(sample.labels, labels)
     along = border_counts(sample.labels, labels, class_map) if borders else None

@@ -17,6 +17,8 @@ from segnet_res.classes import ClassMap
 from segnet_res.images import atomic_write
 from segnet_res.metrics import ConfusionMatrix, Scores
 from segnet_res.render import background
+from segnet_res.web.decisions import Decision, rates
+from segnet_res.web.judging import Judge
 
 Counts = NDArray[np.int64]
 
@@ -38,6 +40,7 @@ class PictureRow:
         warnings: Sentences about its mask.
         counts: (C, C) int64 pixels, row = truth, column = found; None with an error.
         borders: (C, 2) int64 pixels along the borders, see `boundary.border_counts`.
+        decision: How the limits of Inspect decide; None without limits.
     """
 
     index: int
@@ -47,6 +50,7 @@ class PictureRow:
     warnings: tuple[str, ...] = ()
     counts: Counts | None = None
     borders: Counts | None = None
+    decision: Decision | None = None
 
     def ratios(self, class_map: ClassMap) -> dict[str, Any]:
         """Return the picture's scores; None where there is nothing to divide by.
@@ -92,9 +96,12 @@ class PictureRow:
             return None
         defects = np.arange(len(class_map)) != empty
         called = int(self.counts[:, defects].sum()) >= smallest
-        if self.counts[defects].sum() > 0:
-            return "found" if called else "escape"
-        return "overkill" if called else "sound"
+        return Decision(bool(self.counts[defects].any()), called).outcome
+
+    @property
+    def limits_outcome(self) -> str | None:
+        """Say how a decision by the limits of Inspect would end; None without limits."""
+        return None if self.decision is None else self.decision.outcome
 
 
 @dataclass(frozen=True)
@@ -105,15 +112,22 @@ class Summary:
         scores: As `segnet-res evaluate` gives them.
         assessment: The same with intervals, parts, overkill and escape.
         borders: IoU along the border of each class; None where a class does not occur.
+        limits: Overkill and escape by the limits of Inspect, see `decisions.rates`, and the
+            ``judge``; None without limits.
     """
 
     scores: Scores
     assessment: Assessment
     borders: tuple[float | None, ...]
+    limits: dict[str, Any] | None = None
 
     @classmethod
     def of(
-        cls, rows: Sequence[PictureRow], matrix: ConfusionMatrix, class_map: ClassMap
+        cls,
+        rows: Sequence[PictureRow],
+        matrix: ConfusionMatrix,
+        class_map: ClassMap,
+        judge: Judge,
     ) -> "Summary":
         """Sum up the rows that have scores; at least one has.
 
@@ -121,6 +135,7 @@ class Summary:
             rows: The pictures.
             matrix: The sum of their counts.
             class_map: The classes.
+            judge: What the rows' decisions were made by.
         """
         scored = [row for row in rows if row.counts is not None]
         counts = np.stack([row.counts for row in scored if row.counts is not None])
@@ -129,21 +144,24 @@ class Summary:
             np.zeros((len(class_map), 2), np.int64),
         )
         parts = [row.part for row in scored]
+        decided = [(row.part, row.decision) for row in scored if row.decision is not None]
         return cls(
             matrix.scores(),
             assess(counts, parts, class_map, smallest=SMALLEST),
             border_ious(borders),
+            rates(decided) | {"judge": judge.to_dict()} if decided else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `segnet-res evaluate --json` writes, with more beside it.
 
         ``assessment`` holds intervals, overkill and escape, ``borders`` the IoU along the border
-        of each class.
+        of each class, ``limits`` overkill and escape by the limits of Inspect.
         """
         return self.scores.to_dict() | {
             "assessment": self.assessment.to_dict(),
             "borders": list(self.borders),
+            "limits": self.limits,
         }
 
 
@@ -161,7 +179,8 @@ def write_json(
     """
     pictures = [
         {"name": row.name, "part": row.part, "error": row.error, "warnings": list(row.warnings)}
-        | (row.ratios(class_map) | {"outcome": row.outcome(class_map, SMALLEST)})
+        | row.ratios(class_map)
+        | {"outcome": row.outcome(class_map, SMALLEST), "limits_outcome": row.limits_outcome}
         for row in rows
     ]
     content = summary.to_dict() | about | {"pictures": pictures}
@@ -179,14 +198,15 @@ def write_csv(path: Path, rows: Sequence[PictureRow], class_map: ClassMap) -> Pa
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     ious = [f"iou {name}" for name in class_map.names]
-    writer.writerow(["picture", "part", "outcome", *_RATIOS, *ious, "error", "warnings"])
+    outcomes = ["outcome", "outcome by limits"]
+    writer.writerow(["picture", "part", *outcomes, *_RATIOS, *ious, "error", "warnings"])
     for row in rows:
         ratios = row.ratios(class_map)
         values = [ratios[key] for key in _RATIOS] + ratios["ious"]
         cells = ["" if value is None else value for value in values]
         notes = [row.error or "", " ".join(row.warnings)]
-        outcome = row.outcome(class_map, SMALLEST) or ""
-        writer.writerow([_inert(row.name), _inert(row.part), outcome, *cells, *map(_inert, notes)])
+        ends = [row.outcome(class_map, SMALLEST) or "", row.limits_outcome or ""]
+        writer.writerow([_inert(row.name), _inert(row.part), *ends, *cells, *map(_inert, notes)])
     with atomic_write(path) as file:
         # The mark tells spreadsheets that names beyond English are in UTF-8.
         file.write(text.getvalue().encode("utf-8-sig", "replace"))

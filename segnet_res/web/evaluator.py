@@ -10,6 +10,7 @@ from segnet_res.web.backend import Backend
 from segnet_res.web.evaluation_report import SMALLEST, PictureRow
 from segnet_res.web.evaluation_sets import MAX_PAIRS, PARTS, find_set
 from segnet_res.web.jobs import Job
+from segnet_res.web.judging import Judge
 from segnet_res.web.pairs import match_names
 from segnet_res.web.replies import Reply, answered, new_reply
 from segnet_res.web.set_evaluation import SetEvaluation
@@ -47,7 +48,8 @@ class Evaluator:
             - ``sets``: which datasets there are, as ``{name: {split: pictures}}``.
             - ``match``: which of the names ``pictures`` and ``masks`` belong together.
             - ``start``: evaluate ``model`` on ``set`` (see `find_set`), ``parts`` known by one of
-              `PARTS`; the answer is that of ``watch``.
+              `PARTS`, defective also what fails the limits of ``judge`` (see `Judge`); the answer
+              is that of ``watch``.
             - ``watch``: how far the ``job`` is, its rows from the number ``since`` on, and the
               totals when it has come to its end.
             - ``stop``: let the ``job`` come to its end now; the answer is that of ``watch``.
@@ -79,11 +81,13 @@ class Evaluator:
         if not isinstance(model, str) or not model:
             raise UsageError("no checkpoint was given; choose one at the top of the page")
         found = find_set(self._backend, fields.get("set"))
+        judge = fields.get("judge")
         work = SetEvaluation(
             self._backend.library,
             model,
             found,
             parts=parts if isinstance(parts, str) and parts in PARTS else PARTS[0],
+            judge=Judge.from_untrusted(judge if isinstance(judge, dict) else {}),
             folder=self._backend.storage.new_result(),
         )
         job = self._backend.jobs.start(work, folder=work.folder, keep=found.uploads)
@@ -115,6 +119,7 @@ def _report(job: Job[SetEvaluation], since: int) -> Reply:
         "classes": [],
         "background": None,
         "miou": None,
+        "limits_error": None,
         "rows": [],
         "totals": None,
         "files": {},
@@ -126,6 +131,7 @@ def _report(job: Job[SetEvaluation], since: int) -> Reply:
         "background": background(class_map),
         "rows": [_row(row, work, class_map) for row in rows],
         "miou": work.matrix.scores().miou,
+        "limits_error": work.limits_error,
     }
     if job.ended and work.summary is not None:
         reply |= {"totals": work.summary.to_dict(), "files": work.files}
@@ -163,6 +169,7 @@ def _row(row: PictureRow, work: SetEvaluation, class_map: ClassMap) -> dict[str,
         | {
             "classes": [int(i) for i in occurs.nonzero()[0]],
             "outcome": row.outcome(class_map, SMALLEST),
+            "limits_outcome": row.limits_outcome,
         }
     )
 

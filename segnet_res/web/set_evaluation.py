@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 from segnet_res.classes import ClassMap
 from segnet_res.errors import DataError, SegnetResError
 from segnet_res.metrics import ConfusionMatrix
+from segnet_res.web.decisions import decide, limits_error
 from segnet_res.web.evaluation_report import PictureRow, Summary, write_csv, write_json
 from segnet_res.web.evaluation_sets import PictureSet, group_parts
 from segnet_res.web.jobs import OUT_OF_MEMORY, Progress, Steps, my_turn
+from segnet_res.web.judging import Judge
 
 if TYPE_CHECKING:
     from segnet_res.inference import Segmenter
@@ -26,6 +28,7 @@ class SetEvaluation:
         model: Name of the checkpoint.
         found: The set.
         parts: How parts are known, one of `evaluation_sets.PARTS`.
+        judge: The limits of Inspect, which say what else is defective.
         folder: Existing folder for the reports.
 
     Attributes:
@@ -34,11 +37,19 @@ class SetEvaluation:
         class_map: The classes, once the model is loaded.
         matrix: Pixels of all pictures so far, once the model is loaded.
         summary: The totals, once there are any.
+        limits_error: Why the limits cannot be used with these classes, or None.
         files: Paths of the reports by their kind, "csv" and "json", once they are written.
     """
 
     def __init__(
-        self, library: "Library", model: str, found: PictureSet, *, parts: str, folder: Path
+        self,
+        library: "Library",
+        model: str,
+        found: PictureSet,
+        *,
+        parts: str,
+        judge: Judge,
+        folder: Path,
     ) -> None:
         self.model = model
         self.set = found
@@ -47,7 +58,9 @@ class SetEvaluation:
         self.matrix: ConfusionMatrix | None = None
         self.summary: Summary | None = None
         self.files: dict[str, str] = {}
+        self.limits_error: str | None = None
         self._library = library
+        self._judge = judge
         self.folder = folder
         self._parts = group_parts(found, parts)
 
@@ -64,6 +77,7 @@ class SetEvaluation:
             return
         with ticket, self._library.borrow(self.model) as segmenter:
             self.class_map = self.set.class_map(segmenter)
+            self.limits_error = limits_error(self._judge, self.class_map)
             self.matrix = ConfusionMatrix(self.class_map)
         # The model stays the same for the whole set, even when its file is replaced meanwhile.
         for i, item in enumerate(self.set.items):
@@ -79,20 +93,28 @@ class SetEvaluation:
         self, index: int, segmenter: "Segmenter", class_map: ClassMap, matrix: ConfusionMatrix
     ) -> PictureRow:
         # Imported here: it brings torch, which takes seconds, and the page should open before.
-        from segnet_res.evaluation import score_picture
+        from segnet_res.evaluation import score_labels
 
         item = self.set.items[index]
         part = self._parts[item.name]
         try:
             sample, warnings = self.set.read(index, class_map)
-            score = score_picture(segmenter, sample, class_map, borders=True)
+            prediction = segmenter.predict(sample.image)
+            score = score_labels(prediction.labels, sample, class_map, borders=True)
+            decision = decide(self._judge, prediction, sample.labels, class_map)
         except SegnetResError as error:
             return PictureRow(index, item.name, part, error=str(error))
         except MemoryError:
             return PictureRow(index, item.name, part, error=OUT_OF_MEMORY)
         matrix.add(score.counts)
         return PictureRow(
-            index, item.name, part, warnings=warnings, counts=score.counts, borders=score.borders
+            index,
+            item.name,
+            part,
+            warnings=warnings,
+            counts=score.counts,
+            borders=score.borders,
+            decision=decision,
         )
 
     def _finish(self, class_map: ClassMap, matrix: ConfusionMatrix) -> None:
@@ -102,7 +124,7 @@ class SetEvaluation:
             raise DataError(
                 f"none of {len(self.rows)} pictures can be used; the first: {self.rows[0].error}"
             )
-        self.summary = Summary.of(self.rows, matrix, class_map)
+        self.summary = Summary.of(self.rows, matrix, class_map, self._judge)
         about: dict[str, Any] = {"checkpoint": self.model, "set": self.set.title}
         table = write_csv(self.folder / "pictures.csv", self.rows, class_map)
         scores = write_json(

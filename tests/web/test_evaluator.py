@@ -166,6 +166,61 @@ def test_overkill_and_escape_are_counted_by_picture_and_by_part(desk):
     assert [row["enough"] for row in joined["classes"]] == [False, False, False]
 
 
+@pytest.mark.parametrize(
+    ("judge", "outcomes"),
+    [
+        # The masks mark 50, 0, 40 and 0 % of the pictures, the model 50, 30, 0 and 0 %.
+        ({"limits": {"share": 35}}, ["found", "sound", "escape", "sound"]),
+        ({"limits": {"share": 10}}, ["found", "overkill", "escape", "sound"]),
+        ({"limits": {"share": 45}}, ["found", "sound", "sound", "sound"]),
+        # Of bright pixels the model is sure by 200 / 255: what is less sure than 79 % goes.
+        ({"limits": {"share": 10}, "threshold": 79}, ["escape", "sound", "escape", "sound"]),
+        ({"limits": {"share": 10}, "min_region": 31}, ["found", "sound", "escape", "sound"]),
+        ({"spec": "classes: {scratch: {max_count: 0}, dent: {}}"},
+         ["found", "overkill", "escape", "sound"]),
+    ],
+)  # fmt: skip
+def test_the_limits_of_inspect_decide_too(desk, judge, outcomes):
+    reply = desk.run(VAL, judge=judge)
+    assert [row["limits_outcome"] for row in reply["rows"]] == outcomes
+    limits = reply["totals"]["limits"]
+    for name, right in (("overkill", "sound"), ("escape", "found")):
+        rate = limits[name]["pictures"]
+        assert rate["count"] == outcomes.count(name)
+        assert rate["of"] == outcomes.count(name) + outcomes.count(right)
+    assert limits["judge"]["min_region"] == judge.get("min_region", 0)
+    assert reply["limits_error"] is None
+    text = Path(reply["files"]["csv"]).read_text("utf-8-sig")
+    assert [line["outcome by limits"] for line in csv.DictReader(text.splitlines())] == outcomes
+
+
+def test_a_part_is_judged_by_the_worst_of_its_pictures(desk):
+    limits = desk.run(VAL, judge={"limits": {"share": 10}}, parts="prefix")["totals"]["limits"]
+    # Part a is defective and called so, although one of its pictures is overkill.
+    rates = [limits[name]["parts"] for name in ("overkill", "escape")]
+    assert [(rate["count"], rate["of"]) for rate in rates] == [(0, 1), (1, 2)]
+
+
+def test_without_limits_nothing_is_judged_and_broken_ones_are_told(desk):
+    for judge in (None, {}, "x", {"limits": {"share": None}}):
+        reply = desk.run(VAL, judge=judge)
+        assert [row["limits_outcome"] for row in reply["rows"]] == [None] * 4
+        assert (reply["totals"]["limits"], reply["limits_error"]) == (None, None)
+    broken = {"spec": "classes: {rust: {max_count: 0}}", "spec_name": "cap.yaml"}
+    reply = desk.run(VAL, judge=broken)
+    assert reply["state"]["status"] == "done"
+    assert "rust" in reply["limits_error"]
+    assert reply["totals"]["limits"] is None
+
+
+def test_pixels_without_a_label_are_not_judged(desk, upload):
+    picture, mask = picture_and_mask(5, 0)
+    mask[:5] = 255
+    pairs = [{"picture": upload("a.png", picture), "mask": upload("a_gt.png", mask)}]
+    reply = desk.run({"kind": "pairs", "pairs": pairs}, judge={"limits": {"share": 10}})
+    assert reply["rows"][0]["limits_outcome"] == "sound"
+
+
 def test_border_ious_stand_beside_the_others(desk):
     borders = desk.run(VAL)["totals"]["borders"]
     assert borders[2] is None

@@ -79,7 +79,7 @@ export class SetChoice {
         onchange: () => {
           this.chosen = true;
           this.#choose(kind);
-          this.onChange();
+          this.#changed();
         },
       });
       kinds.append(el("label", {}, this.radios[kind], el("span", { text: t(`evaluate.${kind}`) })));
@@ -181,7 +181,8 @@ export class SetChoice {
 
   #changed() {
     this.wanted = { dataset: this.dataset.value, split: this.split.value };
-    remember("sessionStorage", CHOICE_KEY, JSON.stringify({ ...this.wanted, parts: this.parts.value }));
+    const { kind, parts, wanted } = this;
+    remember("sessionStorage", CHOICE_KEY, JSON.stringify({ kind, parts: parts.value, ...wanted }));
     this.onChange();
   }
 
@@ -193,14 +194,16 @@ export class SetChoice {
       // Something else has written there.
     }
     if (PARTS.includes(this.wanted?.parts)) this.parts.value = this.wanted.parts;
-    this.#choose("dataset");
+    // Files do not outlast a reload.
+    this.#choose(this.wanted?.kind === "samples" ? "samples" : "dataset");
   }
 }
 
 export const count = (key, number) => t(number === 1 ? `${key}One` : key, { count: number });
 
-function field(text, control) {
-  return el("label", { class: "sr-field", for: control.id }, el("span", { text }), control);
+// The label stands beside its control: within it, the text of every option would be part of it.
+export function field(text, control) {
+  return el("div", { class: "sr-field" }, el("label", { for: control.id, text }), control);
 }
 
 // Put options into a list and keep what is chosen, where that is still there.

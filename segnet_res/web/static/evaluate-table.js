@@ -1,6 +1,7 @@
 // The table of the Evaluate tab: pictures sorted worst first, filtered, a page at a time.
 
 import { el, icon, percent, score } from "./dom.js";
+import { field } from "./evaluate-set.js";
 import { t } from "./texts.js";
 
 const PAGE_ROWS = 50;
@@ -32,7 +33,7 @@ export class PictureTable {
   clear() {
     this.rows = [];
     this.classes = [];
-    this.label = null;
+    this.label = this.opened = null;
     this.page = 0;
     this.outcome.value = this.search.value = "";
     this.node.hidden = true;
@@ -69,7 +70,7 @@ export class PictureTable {
     this.page = Math.min(this.page, pages - 1);
     const first = this.page * PAGE_ROWS;
     const shown = rows.slice(first, first + PAGE_ROWS);
-    this.body.replaceChildren(...shown.map((row, i) => this.#row(row, () => this.onOpen(shown, i))));
+    this.body.replaceChildren(...shown.map((row, i) => this.#row(row, () => this.#open(shown, i))));
     this.count.textContent = rows.length
       ? t("evaluate.shown", { first: first + 1, last: first + shown.length, count: rows.length })
       : t("evaluate.shownNone");
@@ -102,13 +103,12 @@ export class PictureTable {
       this.label = this.byClass.value === "" ? null : Number(this.byClass.value);
       this.draw();
     };
-    this.byClass = el("select", { onchange: redraw });
-    this.outcome = el("select", { onchange: redraw },
+    this.byClass = el("select", { id: "sr-evaluate-class", onchange: redraw });
+    this.outcome = el("select", { id: "sr-evaluate-outcome", onchange: redraw },
       el("option", { value: "", text: t("evaluate.allOutcomes") }),
       ...OUTCOMES.map((name) => el("option", { value: name, text: t(`evaluate.${name}`) })));
-    this.search = el("input", { type: "search", autocomplete: "off", oninput: redraw });
-    const filter = (text, control) => el("label", { class: "sr-filter" }, el("span", { text }), control);
-    this.outcomeField = filter(t("evaluate.byOutcome"), this.outcome);
+    this.search = el("input", { type: "search", id: "sr-evaluate-search", autocomplete: "off", oninput: redraw });
+    this.outcomeField = field(t("evaluate.byOutcome"), this.outcome);
     this.body = el("tbody");
     this.count = el("span", { role: "status" });
     const turn = (text, sign, step) => el("button", {
@@ -126,8 +126,8 @@ export class PictureTable {
         el("thead", {}, el("tr", {}, ...Object.values(this.heads))), this.body));
     return el("section", { class: "sr-picture-table", hidden: true },
       el("div", { class: "sr-filters" },
-        filter(t("evaluate.byClass"), this.byClass), this.outcomeField,
-        filter(t("evaluate.search"), this.search),
+        field(t("evaluate.byClass"), this.byClass), this.outcomeField,
+        field(t("evaluate.search"), this.search),
         el("div", { class: "sr-pages" }, this.count, this.previous, this.next)),
       this.scroll);
   }
@@ -137,6 +137,13 @@ export class PictureTable {
     if (this.outcome.value && outcomeOf(row) !== this.outcome.value) return false;
     const text = this.search.value.trim().toLowerCase();
     return !text || row.name.toLowerCase().includes(text);
+  }
+
+  #open(rows, i) {
+    // Whoever comes back sees where they were.
+    this.opened = rows[i].index;
+    for (const [k, node] of [...this.body.children].entries()) node.toggleAttribute("data-opened", k === i);
+    this.onOpen(rows, i);
   }
 
   #sort(column) {
@@ -163,8 +170,8 @@ export class PictureTable {
 
   #row(row, open) {
     const name = el("button", {
-      type: "button", class: "sr-open", title: t("evaluate.open"), text: row.name, onclick: open,
-    });
+      type: "button", class: "sr-open", title: t("evaluate.open"), onclick: open,
+    }, ...breakable(row.name));
     const cell = (text) => el("td", { class: "sr-number", text });
     const outcome = outcomeOf(row);
     const verdict = el("td", { class: "sr-outcome" },
@@ -173,8 +180,8 @@ export class PictureTable {
       : (row.warnings ?? []).map((text) => t("evaluate.doubt", { text }));
     const node = el("tr", { "data-name": row.name, "data-outcome": outcome, onclick: (event) => {
       // The whole row may be clicked; the button serves the keyboard.
-      if (event.target !== name && !window.getSelection()?.toString()) open();
-    } },
+      if (!name.contains(event.target) && !window.getSelection()?.toString()) open();
+    }, "data-opened": row.index === this.opened },
     el("td", { class: "sr-picture-name" }, name,
       ...notes.map((text) => el("span", { class: "sr-row-note", text }))),
     cell(score(this.scoreOf(row))), cell(percent(wrong(row))));
@@ -183,6 +190,11 @@ export class PictureTable {
     }
     return node;
   }
+}
+
+// Long names break behind a slash, a hyphen or an underscore first.
+function breakable(name) {
+  return name.split(/(?<=[/_-])/).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
 }
 
 function wrong(row) {

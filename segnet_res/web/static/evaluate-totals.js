@@ -54,7 +54,9 @@ function headline({ miou, pixel_accuracy: accuracy, assessment }) {
     ...doubt(miou !== null && !assessment.enough));
   const share = el("div", { class: "sr-card" },
     el("strong", { text: percent(accuracy), "data-score": "set-accuracy" }),
-    el("span", { text: t("evaluate.accuracy") }));
+    el("span", { text: t("evaluate.accuracy") }),
+    el("span", { text: count("evaluate.pictureCount", assessment.pictures) }),
+    el("span", { text: count("evaluate.partCount", assessment.parts) }));
   return el("div", { class: "sr-cards" }, main, share);
 }
 
@@ -62,7 +64,8 @@ function decisions({ overkill, escape, smallest }) {
   const card = (name, rates) => el("div", { class: "sr-card", title: t(`evaluate.${name}Help`), "data-rate": name },
     el("strong", { text: rates.parts.of ? percent(rates.parts.value, 1) : "n/a" }),
     el("span", { text: t(`evaluate.${name}Title`) }),
-    ...["parts", "pictures"].map((unit) => rate(unit, rates[unit])),
+    ...(rates.parts.of ? ["parts", "pictures"].map((unit) => rate(unit, rates[unit]))
+      : [el("span", { text: t(`evaluate.${name}None`) })]),
     ...doubt(rates.parts.of > 0 && !rates.parts.enough));
   return el("div", { class: "sr-decisions" },
     el("div", { class: "sr-cards" }, card("overkill", overkill), card("escape", escape)),
@@ -71,9 +74,9 @@ function decisions({ overkill, escape, smallest }) {
 
 function rate(unit, { count: number, of: all, value, interval: range }) {
   const key = unit === "parts" ? "evaluate.byPart" : "evaluate.byPicture";
-  const share = all ? percent(value, 1) : t("evaluate.noneOf");
+  const text = t(key, { share: percent(value, 1), count: number, all });
   const title = range ? told(range.map((limit) => 100 * limit), 1, " %") : null;
-  return el("span", { class: "sr-rate", text: t(key, { share, count: number, all }), title });
+  return el("span", { class: "sr-rate", text, title });
 }
 
 function classTable({ assessment, borders }, classes) {
@@ -96,7 +99,7 @@ function classTable({ assessment, borders }, classes) {
   const heads = ["className", "iou", "intervalHead", "border", "seen"];
   return el("div", { class: "sr-scroll", tabindex: "0", role: "region", "aria-label": t("evaluate.classTable") },
     el("table", { class: "sr-class-table" },
-      el("caption", { text: t("evaluate.classTable") }),
+      el("caption", {}, el("span", { class: "sr-aloud", text: t("evaluate.classTable") })),
       el("thead", {}, el("tr", {}, ...heads.map((key, i) =>
         el("th", { scope: "col", class: i ? "sr-number" : null, text: t(`evaluate.${key}`) })))),
       el("tbody", {}, ...body)));
