@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from segnet_res.web import batch_tab, compare_tab, evaluate_tab, inspect_tab, models_tab
+from segnet_res.web import api, batch_tab, compare_tab, evaluate_tab, inspect_tab, models_tab
 from segnet_res.web.backend import Backend
 from segnet_res.web.script import script_component
 
@@ -61,6 +61,7 @@ def build_page(backend: Backend) -> gr.Blocks:
         page.load(opened, outputs=[header, inspect, models], **quiet)
         # A file that was put into the folder appears when somebody opens the list.
         header.refresh(looked_again, outputs=[header, models], **quiet)
+        api.build(backend)
     # The queue is the only way in, so that a limit of simultaneous runs holds for everybody.
     page.queue(api_open=False)
     return page
