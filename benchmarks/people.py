@@ -70,6 +70,7 @@ window.bench = {
         return { ms, said, status: status.textContent, ready: root.dataset.ready,
             alert: document.querySelector(".sr-alert").textContent };
     },
+    watch() { this.run = this.changed(document.querySelector(".sr-inspect"), "data-ready"); },
     async act(node, act) {
         const start = performance.now();
         act(node);
@@ -207,6 +208,15 @@ class Person:
         self.begin_drop(which, salt)
         return self.end_drop()
 
+    def choose(self, file: Path) -> None:
+        """Choose a file of this machine and wait until its mask is drawn."""
+        self.page.evaluate("bench.watch()")
+        self.page.set_input_files("#sr-image", file)
+        self.page.evaluate("bench.run")
+        ready = self.page.get_attribute(".sr-inspect", "data-ready") or ""
+        if ready.startswith("failed"):
+            raise SystemExit(f"no result: {self.page.inner_text('.sr-alert')}")
+
     def begin_drop(self, which: int, salt: int) -> None:
         """Drop a picture on the viewer."""
         script = "([which, salt]) => { bench.run = bench.drop(which, salt); }"
@@ -278,6 +288,11 @@ def part(seed: int, width: int, height: int) -> UInt8Array:
 def jpeg(image: UInt8Array) -> bytes:
     """Return an image as JPEG."""
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+
+
+def commented(picture: bytes, number: int) -> bytes:
+    """Return a JPEG with a number as comment: the same picture, another file."""
+    return picture[:2] + b"\xff\xfe\x00\x04" + number.to_bytes(2, "big") + picture[2:]
 
 
 def surroundings(browser: Browser) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from people import (
     Server,
     browser_memory,
     chromium,
+    commented,
     jpeg,
     part,
     photograph,
@@ -125,11 +126,14 @@ def _toggle_times(person: Person) -> list[tuple[str, float]]:
 def shift(browser: Browser, arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure the memory of server and browser over many pictures of 12 million pixels."""
     grown: dict[str, list[float]] = {"server": [], "disk": [], "browser": [], "scripts": []}
+    pictures = [photograph(i, 4000, 3000) for i in range(4)]
     with quick_checkpoints() as folder, serving(folder) as server:
         person = Person(browser, server.url)
-        which = [person.take(f"part-{i}.jpg", photograph(i, 4000, 3000)) for i in range(4)]
         for i in range(arguments.pictures):
-            person.drop(which[i % len(which)], i)
+            # Files on disk, as people have them: the browser would hold those that are on none.
+            file = folder / f"part-{i}.jpg"
+            file.write_bytes(commented(pictures[i % len(pictures)], i))
+            person.choose(file)
             grown["scripts"].append(person.collect_garbage())
             grown["server"].append(server.memory())
             grown["browser"].append(browser_memory(browser))
