@@ -176,10 +176,11 @@ class Segmenter:
 
         The picture and its three mirror images are segmented, whatever ``flips`` says, and their
         answers turned back. How far the four softmaxes of a pixel lie apart is their
-        Jensen-Shannon divergence (Lin, 1991): the entropy of their mean less the mean of their
-        entropies, as a share of the largest value that four answers about so many classes can
-        have. 0: all the same; 1: each sure of something else. Unlike a low confidence it shows
-        where a model is sure by chance.
+        Jensen-Shannon distance: the square root (Endres and Schindelin, 2003) of the divergence
+        (Lin, 1991), which is the entropy of their mean less the mean of their entropies, as a
+        share of the largest value that four answers about so many classes can have. 0: all the
+        same; 1: each sure of something else. Unlike a low confidence it shows where a model is
+        sure by chance.
 
         Args:
             image: As for `predict`.
@@ -197,7 +198,7 @@ class Segmenter:
         with evaluating(self.model), torch.inference_mode():
             for rows, columns, logits in self._blended(pixels, self._mirrored):
                 answers = logits.view(len(_MIRRORS), len(self.class_map), *logits.shape[1:])
-                apart = _divergence(answers)
+                apart = _distance(answers)
                 _check_finite(apart)
                 result[rows, columns] = apart.cpu().numpy()
         return result
@@ -278,7 +279,7 @@ class Segmenter:
             yield logits
 
 
-def _divergence(answers: Tensor) -> Tensor:
+def _distance(answers: Tensor) -> Tensor:
     """Return how far answers lie apart, (H, W) 0 to 1, from logits (answers, C, H, W)."""
     count, classes = answers.shape[:2]
     # The divergence is largest when each answer is sure, and as few as possible agree.
@@ -293,7 +294,9 @@ def _divergence(answers: Tensor) -> Tensor:
         shares = logs.exp()
         mean += shares / count
         own += logs.mul_(shares).sum(dim=0) / count
-    return ((own - mean.xlogy_(mean).sum(dim=0)) / most).clamp(0, 1)
+    # Rounding alone may leave less than nothing. The root grows in step with the difference of
+    # two answers, where the divergence grows with its square and would hardly show.
+    return ((own - mean.xlogy_(mean).sum(dim=0)) / most).clamp(0, 1).sqrt()
 
 
 def _evenly(count: int, classes: int) -> list[float]:

@@ -176,7 +176,7 @@ def test_disagreement_by_hand():
     # In an even width two answers say the first class and two the last: log 2 of at most
     # -(1/2 log 1/2 + 2 * 1/4 log 1/4) = 3/2 log 2, for four answers about three classes.
     apart = make(Column()).disagreement(picture(6, 8))
-    np.testing.assert_allclose(apart, 2 / 3, rtol=1e-6)
+    np.testing.assert_allclose(apart, np.sqrt(2 / 3), rtol=1e-6)
     two = ClassMap.from_names(["sound", "scratch"])
     segmenter = Segmenter(Column(2), two, channels=1, device=CPU)
     np.testing.assert_allclose(segmenter.disagreement(picture(6, 8)), 1, rtol=1e-6)
@@ -192,7 +192,7 @@ def test_disagreement_of_probabilities_by_hand():
 
     expected = entropy(mean) - (3 * entropy([0.8, 0.1, 0.1]) + entropy([0.2, 0.4, 0.4])) / 4
     apart = make(model).disagreement(picture(2, 3))
-    np.testing.assert_allclose(apart, expected / (1.5 * np.log(2)), rtol=1e-5)
+    np.testing.assert_allclose(apart, np.sqrt(expected / (1.5 * np.log(2))), rtol=1e-5)
 
 
 def test_nothing_to_disagree_about_with_one_class():
@@ -206,8 +206,9 @@ def test_disagreement_in_tiles_equals_that_of_the_whole(size):
     image, model = picture(*size), Blur().eval()
     whole = make(model).disagreement(image)
     tiled = make(model, tile=128, overlap=32).disagreement(image)
-    assert whole.max() > 0.01
-    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+    assert whole.max() > 0.1
+    # The root makes much of the last digits near 0.
+    np.testing.assert_allclose(tiled, whole, atol=1e-3)
 
 
 def test_disagreement_is_the_same_with_flips_and_leaves_the_model_as_it_was():
