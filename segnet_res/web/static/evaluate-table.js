@@ -15,7 +15,10 @@ const COLUMNS = [
   { id: "wrong", text: "wrong", number: true, of: (row) => wrong(row) },
   { id: "missed", text: "missed", number: true, of: (row) => row.missed },
   { id: "alarm", text: "falseAlarm", number: true, of: (row) => row.false_alarm },
-  { id: "outcome", text: "outcome", rising: true, of: (row) => OUTCOMES.indexOf(outcomeOf(row)) },
+  {
+    id: "outcome", text: "outcome", rising: true,
+    of: (row, table) => OUTCOMES.indexOf(table.outcomeOf(row)),
+  },
 ];
 
 export class PictureTable {
@@ -26,6 +29,7 @@ export class PictureTable {
     this.classes = [];
     this.order = { column: "score", rising: true };
     this.page = 0;
+    this.decision = "pixels"; // what says that a picture is defective: "pixels" or "limits"
     this.label = null; // the class that is looked at, or null
     this.node = this.#build();
   }
@@ -46,10 +50,7 @@ export class PictureTable {
     this.byClass.replaceChildren(el("option", { value: "", text: t("evaluate.allClasses") }),
       ...classes.map(({ index, name }) => el("option", { value: String(index), text: name })));
     // Without a background nothing can be missed, only called another class.
-    for (const id of ["missed", "alarm", "outcome"]) {
-      this.heads[id].hidden = background === null;
-    }
-    this.outcomeField.hidden = background === null;
+    for (const id of ["missed", "alarm"]) this.heads[id].hidden = background === null;
   }
 
   add(rows) {
@@ -64,6 +65,17 @@ export class PictureTable {
     return this.label === null ? row.miou : row.ious[this.label];
   }
 
+  outcomeOf(row) {
+    if (row.error) return "failed";
+    return (this.decision === "limits" ? row.limits_outcome : row.outcome) ?? null;
+  }
+
+  setDecision(decision) {
+    if (decision === this.decision) return;
+    this.decision = decision;
+    this.draw();
+  }
+
   draw() {
     const rows = this.#sorted(this.rows.filter((row) => this.#fits(row)));
     const pages = Math.max(1, Math.ceil(rows.length / PAGE_ROWS));
@@ -74,6 +86,7 @@ export class PictureTable {
     this.count.textContent = rows.length
       ? t("evaluate.shown", { first: first + 1, last: first + shown.length, count: rows.length })
       : t("evaluate.shownNone");
+    this.heads.outcome.hidden = this.outcomeField.hidden = !this.#decided;
     this.previous.disabled = this.page === 0;
     this.next.disabled = this.page === pages - 1;
     for (const { id } of COLUMNS) {
@@ -132,9 +145,14 @@ export class PictureTable {
       this.scroll);
   }
 
+  // Without a background, limits alone can say what is defective.
+  get #decided() {
+    return this.background !== null || this.rows.some((row) => row.limits_outcome);
+  }
+
   #fits(row) {
     if (this.label !== null && !row.classes?.includes(this.label)) return false;
-    if (this.outcome.value && outcomeOf(row) !== this.outcome.value) return false;
+    if (this.outcome.value && this.outcomeOf(row) !== this.outcome.value) return false;
     const text = this.search.value.trim().toLowerCase();
     return !text || row.name.toLowerCase().includes(text);
   }
@@ -173,7 +191,7 @@ export class PictureTable {
       type: "button", class: "sr-open", title: t("evaluate.open"), onclick: open,
     }, ...breakable(row.name));
     const cell = (text) => el("td", { class: "sr-number", text });
-    const outcome = outcomeOf(row);
+    const outcome = this.outcomeOf(row);
     const verdict = el("td", { class: "sr-outcome" },
       outcome ? el("span", {}, icon(SIGNS[outcome]), t(`evaluate.${outcome}`)) : null);
     const notes = row.error ? [row.error]
@@ -186,8 +204,9 @@ export class PictureTable {
       ...notes.map((text) => el("span", { class: "sr-row-note", text }))),
     cell(score(this.scoreOf(row))), cell(percent(wrong(row))));
     if (this.background !== null) {
-      node.append(cell(percent(row.missed)), cell(percent(row.false_alarm)), verdict);
+      node.append(cell(percent(row.missed)), cell(percent(row.false_alarm)));
     }
+    if (this.#decided) node.append(verdict);
     return node;
   }
 }
@@ -201,5 +220,3 @@ function wrong(row) {
   if (row.pixel_accuracy === null || row.pixel_accuracy === undefined) return null;
   return 1 - row.pixel_accuracy;
 }
-
-const outcomeOf = (row) => (row.error ? "failed" : row.outcome ?? null);

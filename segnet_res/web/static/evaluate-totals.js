@@ -1,12 +1,16 @@
 // Right column of the Evaluate tab: how good the checkpoint is on the set, and how sure that is.
 
-import { el, fileUrl, icon, percent, score, swatch } from "./dom.js";
-import { count } from "./evaluate-set.js";
+import { el, fileUrl, icon, percent, recall, remember, score, swatch } from "./dom.js";
+import { count, field } from "./evaluate-set.js";
 import { matrix } from "./scores.js";
 import { t } from "./texts.js";
 
+const DECISION_KEY = "segnet-res:evaluate-decision";
+
 export class Totals {
-  constructor() {
+  // onDecision("pixels" | "limits") is called when something else says what is defective.
+  constructor({ onDecision }) {
+    this.onDecision = onDecision;
     this.node = el("div", { class: "sr-findings sr-totals" });
     this.clear();
   }
@@ -24,24 +28,54 @@ export class Totals {
   }
 
   // `reply` is the server's last answer on the job, `rows` all its pictures.
-  show({ totals, files, classes, background, state }, rows) {
+  show({ totals, files, classes, background, state, limits_error: broken }, rows) {
     const failed = rows.filter((row) => row.error).length;
     this.node.replaceChildren(...[
-      ...notes(state, failed),
+      ...notes(state, failed, broken),
       headline(totals),
-      background === null ? null : decisions(totals.assessment),
+      this.#decisions(totals, background),
       classTable(totals, classes),
       el("p", { class: "sr-note", text: t("evaluate.policy") }),
       matrix(totals.confusion, classes),
       downloads(files),
     ].filter(Boolean));
   }
+
+  // Overkill and escape, by one of the two things that can say what is defective.
+  #decisions({ assessment, limits }, background) {
+    const known = {
+      ...(background === null ? {} : { pixels: assessment }),
+      ...(limits ? { limits } : {}),
+    };
+    const names = Object.keys(known);
+    if (!names.length) return null;
+    const wanted = recall("localStorage", DECISION_KEY);
+    const cards = el("div", { class: "sr-cards" });
+    const choice = el("select", {
+      id: "sr-evaluate-decision",
+      onchange: () => {
+        remember("localStorage", DECISION_KEY, choice.value);
+        draw();
+      },
+    }, ...names.map((name) => el("option", {
+      value: name, text: t(`evaluate.by_${name}`, { pixels: assessment.smallest }),
+    })));
+    choice.value = names.includes(wanted) ? wanted : names[0];
+    const draw = () => {
+      const { overkill, escape } = known[choice.value];
+      cards.replaceChildren(rateCard("overkill", overkill), rateCard("escape", escape));
+      this.onDecision(choice.value);
+    };
+    draw();
+    return el("div", { class: "sr-decisions" }, field(t("evaluate.defective"), choice), cards);
+  }
 }
 
-function notes(state, failed) {
+function notes(state, failed, broken) {
   const found = [];
   if (state.status === "stopped") found.push(t("evaluate.partial", { done: state.done, total: state.total }));
   if (failed) found.push(count("evaluate.failedRows", failed));
+  if (broken) found.push(t("evaluate.limitsBroken", { reason: broken }));
   return found.map((text) => el("p", { class: "sr-totals-note" }, icon("bang"), text));
 }
 
@@ -60,16 +94,13 @@ function headline({ miou, pixel_accuracy: accuracy, assessment }) {
   return el("div", { class: "sr-cards" }, main, share);
 }
 
-function decisions({ overkill, escape, smallest }) {
-  const card = (name, rates) => el("div", { class: "sr-card", title: t(`evaluate.${name}Help`), "data-rate": name },
+function rateCard(name, rates) {
+  return el("div", { class: "sr-card", title: t(`evaluate.${name}Help`), "data-rate": name },
     el("strong", { text: rates.parts.of ? percent(rates.parts.value, 1) : "n/a" }),
     el("span", { text: t(`evaluate.${name}Title`) }),
     ...(rates.parts.of ? ["parts", "pictures"].map((unit) => rate(unit, rates[unit]))
       : [el("span", { text: t(`evaluate.${name}None`) })]),
     ...doubt(rates.parts.of > 0 && !rates.parts.enough));
-  return el("div", { class: "sr-decisions" },
-    el("div", { class: "sr-cards" }, card("overkill", overkill), card("escape", escape)),
-    el("p", { class: "sr-note", text: t("evaluate.decision", { pixels: smallest }) }));
 }
 
 function rate(unit, { count: number, of: all, value, interval: range }) {

@@ -1,6 +1,7 @@
 // The Evaluate tab: a checkpoint measured on a set. Puts the columns together and follows the job.
 
 import { Asker } from "./asking.js";
+import { BatchJudge } from "./batch-judge.js";
 import { el, recall, remember, score } from "./dom.js";
 import { SetChoice } from "./evaluate-set.js";
 import { PictureTable } from "./evaluate-table.js";
@@ -51,17 +52,19 @@ class EvaluateTab {
       type: "button", class: "sr-primary sr-evaluate-start", text: t("evaluate.start"),
       onclick: () => this.#start(),
     });
+    // The same limits as in Inspect and Batch say what else is defective.
+    this.judge = new BatchJudge({ onChange: () => {} });
     this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
     this.bar = new JobBar({ onStop: () => this.#stop() });
     this.title = el("h2", { class: "sr-evaluated" });
     this.idle = el("p", { class: "sr-empty sr-evaluate-idle", text: t("evaluate.idle") });
     this.table = new PictureTable({ onOpen: (rows, index) => this.#open(rows, index) });
-    this.totals = new Totals();
+    this.totals = new Totals({ onDecision: (decision) => this.table.setDecision(decision) });
     this.element.classList.add("sr-evaluate");
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", t("evaluate.tab"));
     this.element.replaceChildren(
-      el("aside", { class: "sr-left" }, this.choice.node, this.button),
+      el("aside", { class: "sr-left" }, this.choice.node, this.judge.node, this.button),
       el("div", { class: "sr-centre" }, this.alert, this.title, this.bar.node, this.idle,
         this.table.node),
       el("aside", { class: "sr-right", "aria-label": t("evaluate.totals") }, this.totals.node),
@@ -88,7 +91,7 @@ class EvaluateTab {
       });
       if (run !== this.run) return;
       const reply = await this.asker.ask({
-        action: "start", model: this.model, set, parts: this.choice.partsMode,
+        action: "start", model: this.model, set, parts: this.choice.partsMode, judge: this.judge.now,
       });
       if (run !== this.run) return;
       remember("sessionStorage", JOB_KEY, reply.job);
