@@ -154,12 +154,13 @@ class Batches:
 
     def _parts(self, source: object) -> list[Part]:
         fields: Fields = source if isinstance(source, dict) else {}
-        if fields.get("kind") == "folder":
-            folder = fields.get("folder")
-            found = self._in_folder(folder)
+        kind = fields.get("kind")
+        if kind == "folder":
+            parts = self._folder_parts(fields.get("folder"))
+        elif kind == "samples":
             parts = [
-                Part(shown_name(name), path, _folder_source(str(folder), name))
-                for name, path in found.items()
+                Part(part.image.name, part.image, {"kind": "sample", "name": name})
+                for name, part in self._backend.samples.parts().items()
             ]
         else:
             files = fields.get("files")
@@ -172,6 +173,12 @@ class Batches:
         if len(parts) > MAX_PICTURES:
             raise UsageError(f"there are {len(parts)} pictures, {_TOO_MANY}")
         return parts
+
+    def _folder_parts(self, folder: object) -> list[Part]:
+        return [
+            Part(shown_name(name), path, _folder_source(str(folder), name))
+            for name, path in self._in_folder(folder).items()
+        ]
 
     def _upload(self, file: object) -> Part:
         fields: Fields = file if isinstance(file, dict) else {}

@@ -259,6 +259,28 @@ def test_a_folder_of_this_computer_keeps_its_subfolders(batch, parts):
     assert "line 1/night/part-2.png" in names(batch)
 
 
+def test_the_samples_as_tiles(page, problems):
+    open_batch(page)
+    page.get_by_role("button", name="Samples").click()
+    page.get_by_role("button", name="Inspect all").click()
+    wait_until(page, "done")
+    page.get_by_role("button", name="Pictures", exact=True).click()
+    tiles = page.locator(".sr-batch-tiles li")
+    expect(tiles).to_have_count(6)
+    expect(page.locator(".sr-batch-table")).to_be_hidden()
+    expect(tiles.first).to_contain_text("sample-sound.png")
+    page.get_by_label("Sorted").select_option("name")
+    expect(tiles.first).to_contain_text("sample-blowhole.png")
+    # The choice is kept.
+    page.reload()
+    problems[:] = [problem for problem in problems if "AbortError" not in problem]
+    open_batch(page)
+    expect(tiles).to_have_count(6)
+    expect(tiles.first.locator("img")).to_be_visible()
+    tiles.nth(2).get_by_role("button").click()
+    expect(page.get_by_role("tab", name="Inspect")).to_have_attribute("aria-selected", "true")
+
+
 def test_a_page_without_an_allowed_folder_says_how_to_get_one(page):
     open_batch(page)
     expect(page.locator(".sr-batch-source .sr-note")).to_contain_text("--data FOLDER")
@@ -301,7 +323,8 @@ def test_nothing_sticks_out_with_long_names(open_page, data_page, size, dark):
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size[0], part
     if dark:
-        for part in (".sr-batch-title", ".sr-batch-limits", ".sr-batch-table td .sr-batch-name"):
+        name = "[data-name] :is(.sr-batch-name, .sr-batch-tile-name)"
+        for part in (".sr-batch-title", ".sr-batch-limits", name):
             color = page.locator(part).first.evaluate("node => getComputedStyle(node).color")
             assert sum(int(value) for value in color[4:-1].split(",")[:3]) / 3 > 150, part
 

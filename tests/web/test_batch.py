@@ -164,6 +164,13 @@ def test_a_folder_of_the_server_is_read_with_its_subfolders(make_backend, server
     }  # fmt: skip
 
 
+def test_the_samples_can_be_tried(desk):
+    _, reply = desk.run({"kind": "samples"})
+    assert len(reply["rows"]) == 6
+    assert reply["rows"][1]["source"] == {"kind": "sample", "name": "blowhole"}
+    assert {row["size"] for row in reply["rows"]} == {(320, 416)}
+
+
 @pytest.mark.parametrize(
     "folder", ["..", "/etc", "line 1/../..", "line 3", "", None, 7, ["line 1"], "a\0b"]
 )

@@ -20,12 +20,13 @@ export class BatchSource {
     this.onChange = onChange;
     this.onError = onError;
     this.files = []; // {file, name}
+    this.samples = false; // whether the drawn parts are chosen
     this.looks = 0;
     this.node = this.#build();
   }
 
   get ready() {
-    return this.files.length > 0 || this.folder.value !== "";
+    return this.samples || this.files.length > 0 || this.folder.value !== "";
   }
 
   set disabled(value) {
@@ -48,6 +49,7 @@ export class BatchSource {
   // The pictures for the server. `upload(file)` brings a file there; told(done, total) how far that
   // is; going() says whether it is still wanted.
   async describe(upload, told, going) {
+    if (this.samples) return { kind: "samples" };
     if (!this.files.length) return { kind: "folder", folder: this.folder.value };
     const sent = new Array(this.files.length);
     let next = 0;
@@ -90,8 +92,8 @@ export class BatchSource {
     this.folderNote = el("p", { class: "sr-note", role: "status", hidden: true });
     this.folder = el("select", { id: "sr-batch-folder", onchange: () => this.#folderChosen() },
       el("option", { value: "", text: t("batch.folderNone") }));
-    this.folderField = el("label", { class: "sr-field", for: "sr-batch-folder", hidden: true },
-      el("span", { text: t("batch.folder") }), this.folder);
+    this.folderField = el("div", { class: "sr-field", hidden: true },
+      el("label", { for: "sr-batch-folder", text: t("batch.folder") }), this.folder);
     const box = el("section", { class: "sr-source", "aria-label": t("batch.sourceTitle") },
       el("header", {}, el("h2", { text: t("batch.sourceTitle") }), this.remove),
       el("div", { class: "sr-batch-drop" }, icon("upload"), this.summary, this.note,
@@ -99,7 +101,11 @@ export class BatchSource {
           choice(t("batch.chooseFiles"),
             input("sr-batch-files", { multiple: true, accept: SUFFIXES.join(",") })),
           choice(t("batch.chooseFolder"),
-            input("sr-batch-directory", { multiple: true, webkitdirectory: true })))));
+            input("sr-batch-directory", { multiple: true, webkitdirectory: true })),
+          el("button", {
+            type: "button", class: "sr-batch-choice", text: t("batch.chooseSamples"),
+            title: t("batch.samplesHelp"), onclick: () => this.#samplesChosen(),
+          }))));
     this.#acceptDrops(box);
     this.set = el("fieldset", { class: "sr-batch-source" }, box, this.folderField, this.folderNote);
     return this.set;
@@ -124,15 +130,12 @@ export class BatchSource {
     if (!found.length) return;
     const pictures = found.filter(({ name }) => isPicture(name));
     const left = found.length - pictures.length;
-    if (!pictures.length) return this.onError(t("batch.noPictures"));
-    if (pictures.length > MOST_FILES) {
-      return this.onError(t("batch.tooMany", { count: pictures.length, most: MOST_FILES }));
-    }
+    const unusable = refusal(pictures);
+    if (unusable) return this.onError(unusable);
     const order = new Intl.Collator(undefined, { numeric: true }).compare;
     this.files = pictures.sort((a, b) => order(a.name, b.name));
-    this.folder.value = "";
-    this.looks++;
-    this.folderNote.textContent = "";
+    this.samples = false;
+    this.#leaveFolder();
     const bytes = pictures.reduce((sum, { file }) => sum + file.size, 0);
     this.summary.textContent = count("batch.files", pictures.length, { size: size(bytes) });
     this.note.textContent = left ? count("batch.leftOut", left) : "";
@@ -141,8 +144,25 @@ export class BatchSource {
     this.onChange();
   }
 
+  #samplesChosen() {
+    this.#clear();
+    this.samples = true;
+    this.#leaveFolder();
+    this.summary.textContent = t("batch.samples");
+    this.note.textContent = "";
+    this.remove.hidden = false;
+    this.onChange();
+  }
+
+  #leaveFolder() {
+    this.folder.value = "";
+    this.looks++;
+    this.folderNote.hidden = this.folder.options.length > 1;
+  }
+
   #clear() {
     this.files = [];
+    this.samples = false;
     this.summary.textContent = "";
     this.note.textContent = t("batch.sourceHint");
     this.remove.hidden = true;
@@ -176,10 +196,18 @@ function isPicture(name) {
     && !parts.some((part) => part.startsWith("."));
 }
 
-async function uploaded(file, name, upload) {
-  if (file.size > MAX_BYTES) {
-    throw new Error(t("batch.tooLarge", { name, size: Math.round(file.size / 2 ** 20) }));
+// Why these pictures cannot be brought to the server; told before the first one is under way.
+function refusal(pictures) {
+  if (!pictures.length) return t("batch.noPictures");
+  if (pictures.length > MOST_FILES) {
+    return t("batch.tooMany", { count: pictures.length, most: MOST_FILES });
   }
+  const large = pictures.find(({ file }) => file.size > MAX_BYTES);
+  return large
+    ? t("batch.tooLarge", { name: large.name, size: Math.round(large.file.size / 2 ** 20) }) : null;
+}
+
+async function uploaded(file, name, upload) {
   try {
     return (await upload(file)).path;
   } catch (error) {

@@ -1,10 +1,14 @@
 // The table of the Batch tab. The server filters and sorts: it alone has all rows, and there may be
 // thousands; here is one page of them.
 
-import { el, fileUrl, icon, percent, swatch } from "./dom.js";
+import { tile } from "./batch-tiles.js";
+import { el, fileUrl, icon, percent, recall, remember, swatch } from "./dom.js";
 import { t } from "./texts.js";
 
 const PAGE_ROWS = 50;
+const LAYOUTS = { table: "asTable", tiles: "asTiles" };
+const LAYOUT_KEY = "segnet-res:batch-layout";
+const NARROW_PX = 700;
 const STATES = ["all", "defective", "sound", "unjudged", "failed"];
 const SIGNS = { defective: "bang", sound: "tick", unjudged: "dash", failed: "cross" };
 
@@ -16,7 +20,12 @@ export class BatchTable {
   constructor({ onView, onOpen }) {
     this.onView = onView;
     this.onOpen = onOpen;
+    // A table of ten columns is of little use on a phone.
+    const usual = window.innerWidth < NARROW_PX ? "tiles" : "table";
+    const kept = recall("localStorage", LAYOUT_KEY);
+    this.layout = kept in LAYOUTS ? kept : usual;
     this.node = this.#build();
+    this.#choose(this.layout);
     this.clear();
   }
 
@@ -27,6 +36,8 @@ export class BatchTable {
     this.keys = [];
     this.rows = [];
     this.body.replaceChildren();
+    this.tiles.replaceChildren();
+    this.order.replaceChildren();
     this.headRow.replaceChildren();
     this.node.hidden = true;
   }
@@ -64,7 +75,8 @@ export class BatchTable {
     }
     let typing = null;
     this.search = el("input", {
-      type: "search", id: "sr-batch-search", autocomplete: "off", oninput: () => {
+      type: "search", id: "sr-batch-search", class: "sr-batch-search", autocomplete: "off",
+      "aria-label": t("batch.search"), placeholder: t("batch.search"), oninput: () => {
         clearTimeout(typing);
         typing = setTimeout(() => this.#look({}), TYPING_MS);
       },
@@ -81,16 +93,35 @@ export class BatchTable {
     this.next = turn("batch.next", "›", 1);
     this.headRow = el("tr");
     this.body = el("tbody");
+    this.tiles = el("ul", { class: "sr-batch-tiles", "aria-label": t("batch.table") });
+    this.grid = el("table", { class: "sr-batch-table", "aria-label": t("batch.table") },
+      el("thead", {}, this.headRow), this.body);
     this.scroll = el("div", {
       class: "sr-batch-scroll", tabindex: "0", role: "region", "aria-label": t("batch.table"),
-    }, el("table", { class: "sr-batch-table", "aria-label": t("batch.table") },
-      el("thead", {}, this.headRow), this.body));
+    }, this.grid, this.tiles);
+    this.order = el("select", {
+      id: "sr-batch-order", onchange: () => this.#look({ order: this.order.value }),
+    });
+    // The heads of the table sort; tiles have none.
+    this.orderField = el("label", { class: "sr-batch-order", for: "sr-batch-order" },
+      el("span", { text: t("batch.order") }), this.order);
+    this.layouts = {};
+    for (const [layout, text] of Object.entries(LAYOUTS)) {
+      this.layouts[layout] = el("button", {
+        type: "button", "data-layout": layout, text: t(`batch.${text}`),
+        onclick: () => {
+          remember("localStorage", LAYOUT_KEY, layout);
+          this.#choose(layout);
+        },
+      });
+    }
     return el("section", { class: "sr-batch-results" },
       el("div", { class: "sr-batch-filters" },
         el("div", { class: "sr-chips", role: "group", "aria-label": t("batch.filter") },
           ...STATES.map((state) => this.chips[state].chip)),
-        el("label", { class: "sr-batch-search", for: "sr-batch-search" },
-          el("span", { text: t("batch.search") }), this.search),
+        this.search, this.orderField,
+        el("div", { class: "sr-batch-layouts", role: "group", "aria-label": t("batch.layout") },
+          ...Object.values(this.layouts)),
         el("div", { class: "sr-batch-pages" }, this.page, this.previous, this.next)),
       this.scroll);
   }
@@ -100,6 +131,20 @@ export class BatchTable {
     this.view = { ...this.view, text: this.search.value, offset: 0, ...change };
     this.#markOrder();
     this.onView();
+  }
+
+  #choose(layout) {
+    this.layout = layout;
+    for (const [name, button] of Object.entries(this.layouts)) {
+      button.setAttribute("aria-pressed", String(name === layout));
+    }
+    this.grid.hidden = layout !== "table";
+    this.tiles.hidden = this.orderField.hidden = layout !== "tiles";
+    // Drawn anew in the other form.
+    this.keys = [];
+    this.body.replaceChildren();
+    this.tiles.replaceChildren();
+    if (this.rows) this.#showRows({ rows: this.rows });
   }
 
   #showCounts({ counts }) {
@@ -120,6 +165,12 @@ export class BatchTable {
     this.classes = classes.map((row, index) => ({ ...row, index }))
       .filter(({ index }) => index !== background);
     this.background = background;
+    this.order.replaceChildren(...Object.entries({
+      number: t("batch.sortNumber"), name: t("batch.sortName"), worst: t("batch.sortWorst"),
+      unsure: t("batch.sortUnsure"),
+      ...Object.fromEntries(this.classes.map(({ name, index }) =>
+        [`class ${index}`, t("batch.sortClass", { name })])),
+    }).map(([value, text]) => el("option", { value, text })));
     const column = (order, sort, title, content, number) => el("th", {
       scope: "col", class: number ? "sr-number" : null, "data-order": order,
     }, el("button", {
@@ -145,6 +196,7 @@ export class BatchTable {
   }
 
   #markOrder() {
+    this.order.value = this.view.order;
     for (const head of this.headRow.querySelectorAll("[data-order]")) {
       const { order } = head.dataset;
       const rising = ["number", "name", "unsure"].includes(order);
@@ -156,14 +208,16 @@ export class BatchTable {
   // Rows that are the same stay: focus, selection and thumbnails with them.
   #showRows({ rows }) {
     const keys = rows.map((row) => JSON.stringify(row));
+    const list = this.layout === "table" ? this.body : this.tiles;
     rows.forEach((row, i) => {
       if (keys[i] === this.keys[i]) return;
-      const node = this.#row(row, i);
-      const before = this.body.children[i];
+      const node = this.layout === "table" ? this.#row(row, i)
+        : tile(row, SIGNS[row.state], () => this.onOpen(this.rows, i));
+      const before = list.children[i];
       if (before) before.replaceWith(node);
-      else this.body.append(node);
+      else list.append(node);
     });
-    while (this.body.children.length > rows.length) this.body.lastChild.remove();
+    while (list.children.length > rows.length) list.lastChild.remove();
     this.keys = keys;
     this.rows = rows;
   }

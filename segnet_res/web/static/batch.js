@@ -44,7 +44,10 @@ class BatchTab {
       this.#list();
       this.#wake();
     }).observe(element);
-    const job = recall("sessionStorage", JOB_KEY) || recall("localStorage", JOB_KEY);
+    const own = recall("sessionStorage", JOB_KEY);
+    const job = own || recall("localStorage", JOB_KEY);
+    // Of a batch that another window has started it is not ours to delete the results.
+    this.own = Boolean(own);
     if (job) this.#follow(job, ++this.run, true);
     this.#ready("start");
   }
@@ -74,7 +77,10 @@ class BatchTab {
     });
     this.table = new BatchTable({
       onView: () => this.#wake(),
-      onOpen: (rows, index) => open(rows, index),
+      onOpen: (rows, index) => {
+        chooseModel(this.shownModel);
+        open(rows, index);
+      },
     });
     this.element.classList.add("sr-batch");
     this.element.setAttribute("role", "group");
@@ -101,7 +107,7 @@ class BatchTab {
 
   async #start() {
     const run = ++this.run;
-    const before = this.job;
+    const before = this.own ? this.job : null;
     this.#reset();
     this.#setBusy(true);
     try {
@@ -117,6 +123,7 @@ class BatchTab {
       if (run !== this.run) return;
       remember("sessionStorage", JOB_KEY, reply.job);
       remember("localStorage", JOB_KEY, reply.job);
+      this.own = true;
       await this.#follow(reply.job, run);
     } catch (error) {
       if (run === this.run) this.#failed(error.message);
@@ -178,6 +185,7 @@ class BatchTab {
     this.title.textContent = count("batch.title", reply.total, reply);
     this.bar.show(state);
     this.used = reply.judged;
+    this.shownModel = reply.model;
     this.actions.show(reply, this.table.filtered);
     this.#tellJudge();
     if (classes.length) this.table.show(reply);
@@ -264,6 +272,15 @@ class BatchTab {
   #ready(token) {
     this.element.dataset.ready = token;
   }
+}
+
+// With another checkpoint Inspect would show something else than the table says.
+function chooseModel(name) {
+  const select = document.getElementById("sr-model");
+  if (!select || select.value === name) return;
+  if (![...select.options].some((option) => option.value === name)) return;
+  select.value = name;
+  select.dispatchEvent(new Event("change"));
 }
 
 // Inspect shows the pictures of the page; those without a result have nothing to show.
