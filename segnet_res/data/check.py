@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.data.dataset import (
+    INFO_FILE,
     SPLITS,
     DatasetInfo,
     index_images,
@@ -19,7 +20,9 @@ from segnet_res.data.dataset import (
     unknown_labels,
 )
 from segnet_res.data.lookalike import Look, look, lookalikes
+from segnet_res.data.parts import name_groups, torn_parts
 from segnet_res.data.shares import count_labels
+from segnet_res.data.splits import group_by_pattern
 from segnet_res.errors import DataError, ImageError
 from segnet_res.images import UInt8Array, find_images, read_image, read_mask
 
@@ -95,6 +98,7 @@ def check_steps(root: Path) -> Generator[tuple[int, int], None, CheckReport]:
     splits: dict[str, tuple[str, ...]] = {}
     problems = list(_file_problems(root, images, masks))
     problems += _split_problems(root, images, splits)
+    problems += _part_problems(info, list(images), splits)
     seen = _Seen()
     total = len(images)
     yield (0, total)
@@ -176,6 +180,25 @@ def _split_problems(
     if left:
         listed = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
         yield Problem("note", "splits", f"pictures in no split: {len(left)} ({listed})")
+
+
+def _part_problems(
+    info: DatasetInfo, stems: list[str], splits: Mapping[str, tuple[str, ...]]
+) -> Iterator[Problem]:
+    """Yield the parts whose pictures lie in several splits, as far as names tell parts."""
+    try:
+        groups = name_groups(stems) if info.group is None else group_by_pattern(stems, info.group)
+    except DataError as error:
+        yield Problem("split", INFO_FILE, f"{INFO_FILE}: {error}")
+        return
+    for part, found in torn_parts(groups, splits).items():
+        listed = " and ".join(f"{stem!r} in {split}" for split, stem in found.items())
+        yield Problem(
+            "split",
+            "splits",
+            f"splits/: part {part!r} lies in several, {listed}, so scores flatter; "
+            "divide anew with `segnet-res data split --force`",
+        )
 
 
 def _pair_problems(

@@ -30,7 +30,7 @@ from segnet_res.images import (
 
 SPLITS = ("train", "val", "test")
 
-_INFO = "dataset.yaml"
+INFO_FILE = "dataset.yaml"
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def load_info(root: Path) -> DatasetInfo:
         DataError: when the folder or the file is missing or its content cannot be used.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; give the folder that holds {_INFO}")
-    path = root / _INFO
+        raise DataError(f"{root}: no such folder; give the folder that holds {INFO_FILE}")
+    path = root / INFO_FILE
     if not path.is_file():
         raise DataError(
-            f"{root}: no {_INFO} in this folder; make a dataset with `segnet-res data import`"
+            f"{root}: no {INFO_FILE} in this folder; make a dataset with `segnet-res data import`"
         )
     return read_info(path)
 
@@ -135,7 +135,7 @@ def save_info(root: Path, info: DatasetInfo) -> None:
     Raises:
         StorageError: when the file cannot be written.
     """
-    with atomic_write(root / _INFO) as file:
+    with atomic_write(root / INFO_FILE) as file:
         file.write(format_info(info).encode())
 
 

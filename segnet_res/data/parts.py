@@ -1,6 +1,6 @@
 """Which pictures of a dataset show one physical part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from segnet_res.data.dataset import SegmentationDataset
 from segnet_res.data.splits import group_by_pattern
@@ -32,3 +32,27 @@ def name_groups(stems: Sequence[str]) -> dict[str, str]:
     if stems and all(is_photograph(stem) for stem in stems):
         return tile_groups(stems)
     return {stem: stem for stem in stems}
+
+
+def torn_parts(
+    groups: Mapping[str, str], splits: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, str]]:
+    """Return the parts that lie in several splits.
+
+    Args:
+        groups: The part of each stem.
+        splits: The stems of each split; those without a part are passed over.
+
+    Returns:
+        For each such part one stem of each of its splits. One picture in several splits tears no
+        part.
+
+    >>> torn_parts({"a1": "a", "a2": "a", "b": "b"}, {"train": ["a1", "b"], "val": ["a2"]})
+    {'a': {'train': 'a1', 'val': 'a2'}}
+    """
+    homes: dict[str, dict[str, str]] = {}
+    for split, stems in splits.items():
+        for stem in stems:
+            if stem in groups:
+                homes.setdefault(groups[stem], {}).setdefault(split, stem)
+    return {part: found for part, found in homes.items() if len(set(found.values())) > 1}

@@ -3,7 +3,13 @@
 import pytest
 import yaml
 
-from segnet_res.data import SegmentationDataset, import_dataset, load_info, part_groups
+from segnet_res.data import (
+    SegmentationDataset,
+    check_dataset,
+    import_dataset,
+    load_info,
+    part_groups,
+)
 from segnet_res.data.resplit import split_dataset
 from segnet_res.errors import DataError
 
@@ -72,3 +78,34 @@ def test_an_import_keeps_the_expression_and_a_new_division_heeds_it(picture, mas
     assert again.info.group == r"cap\d+"
     splits = [SegmentationDataset(tmp_path / "again", split).stems for split in ("train", "val")]
     assert not {s[:4] for s in splits[0]} & {s[:4] for s in splits[1]}
+
+
+def torn(root):
+    return [problem.message for problem in check_dataset(root) if problem.serious]
+
+
+def test_a_part_in_two_splits_is_found(tiny_dataset):
+    assert torn(with_group(tiny_dataset, "[a-d]$")) == []
+    # Whatever the stem is: one part in train and val.
+    assert torn(with_group(tiny_dataset, "$")) == [
+        "splits/: part '' lies in several, 'a' in train and 'nested/c' in val, so scores flatter; "
+        "divide anew with `segnet-res data split --force`"
+    ]
+
+
+def test_a_tile_in_two_splits_is_found(tiles, tmp_path):
+    import_dataset("magnetic-tile", tiles, tmp_path / "out", fractions=(0.5, 0.5))
+    root = tmp_path / "out"
+    assert torn(root) == []
+    train = (root / "splits" / "train.txt").read_text().splitlines()
+    val = (root / "splits" / "val.txt").read_text().splitlines()
+    pair = ["MT_Crack/exp1_num_1000", "MT_Crack/exp2_num_1020"]
+    others = [stem for stem in train + val if stem not in pair]
+    (root / "splits" / "train.txt").write_text("\n".join([pair[0], *others]))
+    (root / "splits" / "val.txt").write_text(pair[1])
+    assert "part 'tile-1000' lies in several, 'MT_Crack/exp1_num_1000' in train" in torn(root)[0]
+
+
+def test_a_check_tells_of_an_expression_that_misses_a_picture(tiny_dataset):
+    (message,) = torn(with_group(tiny_dataset, "[abc]$"))
+    assert message.startswith("dataset.yaml: d: the group expression '[abc]$' does not match;")
