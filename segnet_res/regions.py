@@ -8,6 +8,7 @@ every class.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -88,11 +89,9 @@ class ClassRegions:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def region(self, index: int, *, length: bool = False) -> Region:
-        """Return one region, with its length if that is asked for."""
-        box = self._box(index)
-        measured = self._length(index, box) if length else None
-        return Region(self.label, int(self.pixels[index]), box, measured)
+    def region(self, index: int, length: float | None = None) -> Region:
+        """Return one region, with the length that was measured."""
+        return Region(self.label, int(self.pixels[index]), self._box(index), length)
 
     def largest(self) -> Region:
         """Return the region with the most pixels; of several the first."""
@@ -108,15 +107,35 @@ class ClassRegions:
         sides = self.boxes[:, 2:]
         most = np.hypot(sides[:, 0], sides[:, 1])
         candidates = np.flatnonzero(most >= sides.max() / math.sqrt(2))
-        best: Region | None = None
-        for index in candidates[np.argsort(-most[candidates], kind="stable")].tolist():
-            if best is not None and (best.length or 0) >= most[index]:
-                break
-            region = self.region(index, length=True)
-            if best is None or (region.length or 0) > (best.length or 0):
-                best = region
-        assert best is not None
-        return best
+        lengths = self.lengths(candidates)
+        place = int(lengths.argmax())
+        return self.region(int(candidates[place]), float(lengths[place]))
+
+    def lengths(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the lengths of the chosen regions, (k,) indices, in their order.
+
+        Needs the boxes.
+        """
+        assert self.boxes is not None
+        sides = self.boxes[chosen, 2:]
+        lengths: NDArray[np.float64] = sides.max(axis=1).astype(np.float64)
+        # Upright rectangles, above all single pixels, are as long as their box.
+        angular = self.pixels[chosen] < sides.prod(axis=1)
+        if not angular.any():
+            return lengths
+        # The place of each number among the chosen; -1 for what need not be measured.
+        places = np.full(len(self) + 1, -1)
+        places[chosen[angular] + 1] = np.flatnonzero(angular)
+        mask = (places >= 0)[self.components].view(np.uint8)
+        contours, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        for contour, (_, _, _, parent) in zip(
+            contours, hierarchy.reshape(-1, 4).tolist(), strict=True
+        ):
+            # A contour inside another is the rim of a hole; eight-connected pixels have one other.
+            if parent == -1:
+                x, y = contour.reshape(-1, 2)[0]
+                lengths[places[self.components[y, x]]] = _longer_side(contour)
+        return lengths
 
     def paint(self, labels: UInt8Array, chosen: NDArray[np.bool_], value: int) -> None:
         """Set the pixels of the chosen regions, (n,) bool, in labels of the picture, in place."""
@@ -133,21 +152,6 @@ class ClassRegions:
             left, top, width, height = cv2.boundingRect(here)
             left, top = left + self._corner[0], top + self._corner[1]
         return left, top, width, height
-
-    def _length(self, index: int, box: Box) -> float:
-        left, top, width, height = box
-        # Upright rectangles, above all single pixels, are as long as their box.
-        if self.pixels[index] == width * height:
-            return float(max(width, height))
-        left, top = left - self._corner[0], top - self._corner[1]
-        crop = self.components[top : top + height, left : left + width] == index + 1
-        contours, _ = cv2.findContours(
-            crop.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-        )
-        # Eight-connected pixels have one outer contour.
-        hull = cv2.convexHull(contours[0]).reshape(-1, 2).astype(np.float32)
-        corners = (hull[:, None] + _CORNERS).reshape(-1, 2)
-        return round(max(cv2.minAreaRect(corners)[1]), 3)
 
 
 def regions_by_class(
@@ -173,7 +177,7 @@ def find_regions(labels: UInt8Array, class_map: ClassMap, *, lengths: bool = Fal
     Args:
         labels: (H, W) uint8, labels of the class map or `ignore_index`.
         class_map: Says what is background.
-        lengths: Whether to measure lengths too; some seconds for 100,000 regions.
+        lengths: Whether to measure lengths too.
 
     Returns:
         The regions, largest first; equally large ones from top to bottom, left to right.
@@ -186,11 +190,11 @@ def find_regions(labels: UInt8Array, class_map: ClassMap, *, lengths: bool = Fal
     >>> [(region.pixels, region.box) for region in find_regions(mask, classes)]
     [(2, (0, 0, 2, 2)), (1, (3, 0, 1, 1))]
     """
-    regions = [
-        found.region(index, length=lengths)
-        for found in regions_by_class(labels, class_map, boxes=True)
-        for index in range(len(found))
-    ]
+    regions: list[Region] = []
+    for found in regions_by_class(labels, class_map, boxes=True):
+        every = np.arange(len(found))
+        measured = found.lengths(every).tolist() if lengths else [None] * len(found)
+        regions += map(found.region, every.tolist(), measured)
     return sorted(regions, key=lambda region: (-region.pixels, region.box[1], region.box[0]))
 
 
@@ -283,3 +287,12 @@ def _class_masks(
         mask = (labels == label).view(np.uint8)
         left, top, width, height = cv2.boundingRect(mask)
         yield label, left, top, np.ascontiguousarray(mask[top : top + height, left : left + width])
+
+
+def _longer_side(contour: NDArray[Any]) -> float:
+    """Return the longer side of the least rectangle around the whole pixels of a contour."""
+    points = contour.reshape(-1, 2).astype(np.int32)
+    # Counted from the first point, because OpenCV computes with 32 bits.
+    hull = cv2.convexHull(points - points[0]).reshape(-1, 2).astype(np.float32)
+    corners = (hull[:, None] + _CORNERS).reshape(-1, 2)
+    return round(max(cv2.minAreaRect(corners)[1]), 3)
