@@ -43,17 +43,32 @@ export class Asker {
     else pending.resolve(reply);
   }
 
-  // A server that has gone never answers: without this the page would wait for ever.
+  // A server that has gone never answers, and one that was started again knows nothing of what was
+  // asked: without this the page would wait for ever.
   async #watch(request) {
     for (let silent = 0; silent < 2;) {
       await new Promise((done) => setTimeout(done, LOOK_SECONDS * 1000));
       if (this.pending?.request !== request) return;
-      const there = await fetch(new URL("page/dom.js", document.baseURI), { cache: "no-store" })
-        .then((answer) => answer.ok, () => false);
-      silent = there ? 0 : silent + 1;
+      const server = await serverName();
+      silent = server === null ? silent + 1 : 0;
+      if (server !== null && server !== await first && await first !== null) {
+        return this.#giveUp(request, "jobs.restarted");
+      }
     }
+    this.#giveUp(request, "jobs.gone");
+  }
+
+  #giveUp(request, text) {
     if (this.pending?.request !== request) return;
-    this.pending.reject(new Error(t("jobs.gone")));
+    this.pending.reject(new Error(t(text)));
     this.pending = null;
   }
 }
+
+// What tells one run of the server from the next; null when it does not answer.
+function serverName() {
+  return fetch(new URL("gradio_api/app_id", document.baseURI), { cache: "no-store" })
+    .then((answer) => (answer.ok ? answer.text() : null), () => null);
+}
+
+const first = serverName();

@@ -143,12 +143,13 @@ class InspectTab {
     this.#add([new Entry({ source, name, reference: { kind: "own" } })]);
   }
 
-  // Another tab opens pictures here: {pictures: [{source, reference, name}], index, mode}.
-  #opened({ pictures, index = 0, mode = null }) {
+  // Another tab opens pictures here: {pictures: [{source, reference, name}], index, mode, model}.
+  #opened({ pictures, index = 0, mode = null, model = null }) {
     document.getElementById("sr-tab-inspect-button")?.click();
-    this.#removeAll();
+    if (model) chooseModel(model);
+    for (const entry of this.entries.filter((other) => other.lazy)) this.#remove(entry);
     const entries = pictures.map(({ source, reference = null, name = null }) => new Entry({
-      source, reference, name: name ?? source.stem ?? source.file ?? source.name ?? "",
+      source, reference, name: name ?? source.stem ?? source.file ?? source.name ?? "", lazy: true,
     }));
     this.#add(entries, index);
     if (mode) this.viewer.setMode(mode);
@@ -244,7 +245,8 @@ class InspectTab {
     for (const entry of this.entries) {
       this.strip.show(entry, entry.shown(this.model), entry.result(this.model)?.files.thumb);
     }
-    const open = this.entries.filter((entry) => entry.isOpen(this.model) || entry.working).length;
+    const open = this.entries.filter((entry) => entry.working
+      || (entry.isOpen(this.model) && !entry.lazy)).length;
     this.element.dataset.open = String(open);
   }
 
@@ -263,7 +265,9 @@ class InspectTab {
   async #inspectNext() {
     const { model } = this;
     if (this.inspecting || !model) return;
-    const [entry, next] = this.#inOrder().filter((other) => other.isOpen(model));
+    // Of a set that another tab has opened only the next picture is looked at ahead.
+    const [entry, next] = this.#inOrder().filter((other, i) => other.isOpen(model)
+      && (i < 2 || !other.lazy));
     if (!entry) return;
     this.inspecting = entry;
     entry.working = true;
@@ -504,6 +508,13 @@ function slotAsker(name, send) {
     }),
     send: send[name],
   });
+}
+
+function chooseModel(name) {
+  const select = document.getElementById("sr-model");
+  if (select.value === name || ![...select.options].some((option) => option.value === name)) return;
+  select.value = name;
+  select.dispatchEvent(new Event("change"));
 }
 
 function waitingText(ahead) {

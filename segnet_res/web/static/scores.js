@@ -43,6 +43,7 @@ function absent(key, row) {
   return t("inspect.absent");
 }
 
+// The confusion matrix as a figure; `classes` are rows {index, name, color}.
 export function matrix(confusion, classes) {
   const names = classes.map((row) => row.name);
   // Numbers as heads of columns: names would be cut, and the rows and the legend explain them.

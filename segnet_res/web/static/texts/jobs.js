@@ -2,6 +2,7 @@ export default {
   progress: "Progress",
   stop: "Stop",
   gone: "The page's server does not answer; start it again and reload this page",
+  restarted: "The page's server was started again meanwhile; reload this page",
   count: "{done} of {total} pictures",
   uploading: "uploading: {done} of {total} files",
   waiting: "waiting: {ahead} other jobs are before this one",
