@@ -15,18 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import (
-    RESAMPLES,
-    SMALLEST,
-    confusions,
-    gflop,
-    machine,
-    parameters,
-    percent,
-    scores,
-)
+from measure import confusions, gflop, machine, parameters, percent, scores
 
 from segnet_res import SegmentationDataset, Segmenter, build_model
+from segnet_res.assessment import RESAMPLES, SMALLEST
 from segnet_res.checkpoint import read_metadata, short_hash
 from segnet_res.recipe import TrainConfig
 

@@ -13,10 +13,6 @@ from segnet_res.assessment import assess
 from segnet_res.data import part_groups
 from segnet_res.evaluation import evaluate_pictures
 
-RESAMPLES = 2000
-# A picture is called defective when this many pixels are: a speck of fewer is noise.
-SMALLEST = 25
-
 
 def confusions(segmenter: Segmenter, dataset: SegmentationDataset) -> NDArray[np.int64]:
     """Return the confusion matrix of each picture, (pictures, C, C), row = truth."""
@@ -25,13 +21,7 @@ def confusions(segmenter: Segmenter, dataset: SegmentationDataset) -> NDArray[np
 
 def scores(counts: NDArray[np.int64], dataset: SegmentationDataset) -> dict[str, Any]:
     """Return mIoU and IoU of each class with bootstrap intervals, overkill and escape."""
-    result = assess(
-        counts,
-        list(part_groups(dataset).values()),
-        dataset.class_map,
-        smallest=SMALLEST,
-        resamples=RESAMPLES,
-    )
+    result = assess(counts, list(part_groups(dataset).values()), dataset.class_map)
     return {
         "pictures": result.pictures,
         "parts": result.parts,

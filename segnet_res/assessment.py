@@ -24,6 +24,11 @@ MIN_PARTS = 5
 # Ten points to each side; who compares two checkpoints wants to see less than that.
 MAX_WIDTH = 0.2
 
+# A picture is called defective when this many pixels are: a speck of fewer is noise.
+SMALLEST = 25
+# Splits drawn for the intervals: fifty of them lie beyond each end.
+RESAMPLES = 2000
+
 # Quantile of the normal distribution that leaves 2.5 % above.
 _Z = 1.959964
 
@@ -180,8 +185,8 @@ def assess(
     groups: Sequence[str],
     class_map: ClassMap,
     *,
-    smallest: int = 25,
-    resamples: int = 2000,
+    smallest: int = SMALLEST,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Assessment:
     """Assess a model from the confusion matrices of single pictures.
