@@ -56,7 +56,6 @@ export function matrix(confusion, classes) {
       const cell = el("td", {
         text: total > 0 ? (100 * share).toFixed(1) : "–",
         title: t("inspect.called", { truth: names[i], found: names[j], number: count }),
-        class: share > 0.65 ? "sr-strong" : null,
       });
       cell.style.setProperty("--share", share.toFixed(3));
       return cell;
