@@ -1,5 +1,8 @@
 """Errors that a user can act on; each message says what, what was found, and the remedy."""
 
+# Nobody reads more at once, and a file from anywhere may hold thousands.
+_MOST_PROBLEMS = 20
+
 
 class SegnetResError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -23,12 +26,18 @@ class SpecError(DataError):
     Args:
         name: The file.
         problems: Everything that is wrong with it, "what: found; remedy" each; at least one.
+
+    Attributes:
+        problems: The same; of very many the first and how many more there are.
     """
 
     def __init__(self, name: str, problems: list[str]) -> None:
-        self.problems = tuple(problems)
-        listed = " ".join(f"({i}) {problem}" for i, problem in enumerate(problems, start=1))
-        several = f"{len(problems)} things to correct: {listed}"
+        told = problems[:_MOST_PROBLEMS]
+        if len(problems) > len(told):
+            told.append(f"and {len(problems) - len(told):,} more; correct these first")
+        self.problems = tuple(told)
+        listed = " ".join(f"({i}) {problem}" for i, problem in enumerate(told, start=1))
+        several = f"{len(problems):,} things to correct: {listed}"
         super().__init__(f"{name}: {problems[0] if len(problems) == 1 else several}")
 
 

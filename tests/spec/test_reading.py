@@ -55,6 +55,15 @@ ignore:
     ]
 
 
+def test_of_very_many_problems_the_first_are_told():
+    text = "classes:\n" + "".join(f"  c{i}: {{max_count: x}}\n" for i in range(1500))
+    found = problems(text)
+    assert len(found) == 21
+    assert found[-1] == "and 1,480 more; correct these first"
+    with pytest.raises(SpecError, match="^limits: 1,500 things to correct: .1. classes.c0"):
+        Spec.parse(text)
+
+
 @pytest.mark.parametrize(
     "amount",
     ["-1 px", "1e3 px", ".5 px", "1,5 px", "inf px", "nan px", "1 inch", "1 px px", "1 PX", "",
