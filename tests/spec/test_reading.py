@@ -60,7 +60,7 @@ def test_of_very_many_problems_the_first_are_told():
     found = problems(text)
     assert len(found) == 21
     assert found[-1] == "and 1,480 more; correct these first"
-    with pytest.raises(SpecError, match="^limits: 1,500 things to correct: .1. classes.c0"):
+    with pytest.raises(SpecError, match=r"^limits: 1,500 things to correct: \(1\) classes\.c0"):
         Spec.parse(text)
 
 
