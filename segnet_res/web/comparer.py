@@ -170,7 +170,7 @@ class Comparer:
             picture, request.picture.source, request.first, own_classes, image, first,
             sides[0].confidence,
         )  # fmt: skip
-        difference = result.folder / "differences.png"
+        difference = result.folder / f"{result.stem}_differences.png"
         write_codes(difference, codes[:: result.step, :: result.step])
         shown = {
             "first": result.save_shown("first", first),
@@ -179,13 +179,15 @@ class Comparer:
             "second_confidence": result.save_shown("second-confidence", _grey(sides[1].confidence)),
             "reference": None if truth is None else result.save_shown("reference", truth),
         }
-        mask = result.folder / "second-labels.png"
-        write_index_png(mask, sides[1].labels)
-        masks = [str(result.folder / "labels.png"), str(mask)]
+        masks = []
+        for letter, model, side in zip("AB", reply["models"], sides, strict=True):
+            # The name under which a browser saves it.
+            masks.append(result.folder / f"{result.stem}_{letter}_{model[:60]}_mask.png")
+            write_index_png(masks[-1], side.labels)
         return reply | {
             "original": result.token,
             "step": result.step,
-            "files": result.files() | shown | {"masks": masks},
+            "files": result.files() | shown | {"masks": [str(mask) for mask in masks]},
         }
 
     def _reference(

@@ -112,8 +112,8 @@ export class Screen {
       el("section", { class: "sr-pane", "aria-label": t("compare.mapTitle") },
         el("header", {}, el("h2", { text: t("compare.mapTitle") })), map.node),
       el("section", { class: "sr-pane", "aria-label": t("compare.changesTitle") }, this.changes));
-    this.node = el("div", { class: "sr-compare-main" }, this.alert, this.warnings, a.toolbar.node, this.grid,
-      this.status);
+    this.node = el("div", { class: "sr-compare-main" }, this.alert, this.warnings, a.toolbar.node,
+      this.grid);
   }
 
   #scopes(all, entry, replies) {

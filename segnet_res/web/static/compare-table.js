@@ -38,7 +38,7 @@ export function headline(total) {
 export function changeTable(total, background, hidden, onToggle) {
   const scored = total.scores !== null;
   const heads = [["className"], ["areaA"], ["areaB"], ["areaChange"], ["regions", "regionsHelp"],
-    ...(scored ? [["iouA"], ["iouB"], ["iouChange"]] : [])];
+    ...(scored ? [["iou", "iouHelp"]] : [])];
   const head = heads.map(([key, help]) => el("th", {
     scope: "col", text: t(`compare.${key}`), title: help ? t(`compare.${help}`) : null,
   }));
@@ -51,9 +51,9 @@ export function changeTable(total, background, hidden, onToggle) {
       el("th", { scope: "row" }, el("label", { class: "sr-class" }, box, swatch(row.color),
         el("span", { class: "sr-name", text: row.name, title: row.name }))),
       ...areaCells(row), regionCell(row, background),
-      ...(scored ? iouCells(total.scores.map(({ ious }) => ious[i])) : []));
+      scored ? iouCell(total.scores.map(({ ious }) => ious[i])) : null);
   });
-  return el("div", { class: "sr-scroll", tabindex: "0", role: "region", "aria-label": t("compare.changesTitle") },
+  return el("div", { class: "sr-scroll", tabindex: "0", role: "group", "aria-label": t("compare.changesTitle") },
     el("table", { class: "sr-changes" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows)));
 }
 
@@ -75,13 +75,11 @@ function regionCell({ index, sides }, background) {
   return el("td", { class: "sr-number", text: `${a} → ${b}` });
 }
 
-function iouCells([a, b]) {
-  const cell = (value) => el("td", {
-    class: "sr-number", text: score(value), title: value === null ? t("compare.absent") : null,
-  });
+function iouCell([a, b]) {
+  if (a === null && b === null) return el("td", { class: "sr-number", title: t("compare.absent"), text: "n/a" });
   const both = a !== null && b !== null;
-  return [cell(a), cell(b), el("td", { class: "sr-number" },
-    both ? change(b - a, score(Math.abs(b - a))) : "n/a")];
+  return el("td", { class: "sr-number" }, el("span", { text: `${score(a)} → ${score(b)}` }),
+    el("small", {}, both ? change(b - a, score(Math.abs(b - a))) : "n/a"));
 }
 
 // The sign tells better from worse, the colour only repeats it.
@@ -100,17 +98,15 @@ function unknown() {
 
 // Everything that is seen as files; `files` is null where only numbers are.
 export function downloads(total, models, files, stem) {
-  const names = models.map((model) => model.replace(/[^\w.-]+/g, "_"));
-  const link = (key, path, download) => el("a", { class: "sr-download", href: fileUrl(path), download },
-    icon("download"), t(`compare.${key}`));
+  const link = (key, path) => el("a", {
+    class: "sr-download", href: fileUrl(path), download: path.split("/").at(-1),
+  }, icon("download"), t(`compare.${key}`));
   const button = (key, type, make) => el("button", {
     type: "button", class: "sr-download",
     onclick: () => save(make(total, models), type, `${stem}_comparison.${key}`),
   }, icon("download"), t(`compare.${key}`));
   const links = files ? [
-    link("maskA", files.masks[0], `${stem}_${names[0]}_mask.png`),
-    link("maskB", files.masks[1], `${stem}_${names[1]}_mask.png`),
-    link("map", files.differences, `${stem}_differences.png`),
+    link("maskA", files.masks[0]), link("maskB", files.masks[1]), link("map", files.differences),
   ] : [];
   return el("div", { class: "sr-compare-downloads", role: "group", "aria-label": t("compare.downloads") },
     ...links, button("csv", "text/csv", csvOf), button("json", "application/json", jsonOf));

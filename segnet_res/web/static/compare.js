@@ -58,7 +58,7 @@ class CompareTab {
     this.element.classList.add("sr-compare");
     this.element.replaceChildren(
       el("aside", { class: "sr-compare-left", "aria-label": t("compare.sources") },
-        box.node, this.samples, this.datasets, this.list.node),
+        box.node, this.samples, this.datasets, this.list.node, this.screen.status),
       this.screen.node);
   }
 
@@ -94,7 +94,9 @@ class CompareTab {
     this.looking = false;
   }
 
+  // The choice for the other tabs counts until there is something to compare.
   #headerChose(choice) {
+    if (this.list.entries.length > 0) return;
     if (!choice?.name || this.panes[0].name === choice.name || !this.panes[0].has(choice.name)) return;
     const before = this.panes[0].name;
     this.panes[0].name = choice.name;
@@ -338,10 +340,10 @@ class CompareTab {
   #inspect(side) {
     const { current } = this.list;
     if (!current?.source) return;
-    const { source, reference = null } = current;
+    const { name, source, reference = null } = current;
     document.dispatchEvent(new CustomEvent("segnet-res:open", {
       detail: {
-        pictures: [{ source, reference }], index: 0, mode: "Overlay", model: this.screen.models[side],
+        pictures: [{ name, source, reference }], index: 0, mode: "Overlay", model: this.screen.models[side],
       },
     }));
   }

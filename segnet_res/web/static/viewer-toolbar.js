@@ -18,9 +18,9 @@ export class Toolbar {
       title: t("viewer.opacityOf"), oninput: () => act.opacity(this.slider.value / 100),
     });
     this.number = el("output");
-    const button = (name, onclick) => el("button", {
-      type: "button", class: "sr-tool", text: t(`viewer.${name}`), title: t(`viewer.${name}Title`),
-      onclick,
+    const button = (name, onclick, sign = null) => el("button", {
+      type: "button", class: "sr-tool", text: sign ?? t(`viewer.${name}`),
+      title: t(`viewer.${name}Title`), "aria-label": t(`viewer.${name}`), onclick,
     });
     this.node = el("div", { class: "sr-toolbar" },
       el("div", { class: "sr-modes", role: "group", "aria-label": t("viewer.views") },
@@ -28,7 +28,7 @@ export class Toolbar {
       el("label", { class: "sr-opacity" }, el("span", { text: t("viewer.opacity") }), this.slider,
         this.number),
       el("div", { class: "sr-tools" }, button("fit", act.fit), button("actualSize", act.actualSize),
-        button("fullScreen", act.fullScreen), button("keys", () => this.toggleHelp())));
+        button("fullScreen", act.fullScreen, "⛶"), button("keys", () => this.toggleHelp(), "?")));
   }
 
   // Whether a view can be chosen; a title tells why not.
@@ -84,7 +84,7 @@ export function colorKey({ items, name, ramp, ticks }) {
   if (items) {
     return items.map((item) => el("li", {}, dot(item.color), item.name));
   }
-  const bar = el("span", { class: "sr-ramp", "aria-hidden": "true" }, ...ramp.map(dot));
-  return [el("li", {}, `${name} ${ticks[0]}`), el("li", { class: "sr-ramp-item" }, bar,
-    el("span", { text: ticks[1] })), el("li", { text: ticks.at(-1) })];
+  // The middle of the ramp stands for less than half of what lies between its ends.
+  const bar = el("span", { class: "sr-ramp" }, ...ramp.map(dot), el("span", { text: ticks[1] }));
+  return [el("li", {}, `${name} ${ticks[0]}`, bar, ticks[2])];
 }
