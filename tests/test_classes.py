@@ -6,6 +6,7 @@ from segnet_res.classes import (
     MAGNETIC_TILE,
     MAX_CLASSES,
     ClassMap,
+    background,
     default_color,
     format_color,
     parse_color,
@@ -127,3 +128,11 @@ def test_the_known_class_maps():
     assert (CAMVID.index("Sky"), CAMVID.index("Bicyclist")) == (0, 10)
     for classes in (MAGNETIC_TILE, CAMVID):
         assert len(set(classes.colors)) == len(classes)
+
+
+@pytest.mark.parametrize(
+    ("names", "label"), [(("Sound", "scratch"), 0), (("scratch", "background"), None)]
+)
+def test_background_is_the_first_class_by_name(names, label):
+    assert background(ClassMap.from_names(names)) == label
+    assert background(CAMVID) is None

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from segnet_res.classes import CAMVID, ClassMap
+from segnet_res.classes import ClassMap
 from segnet_res.errors import ImageError
 from segnet_res.render import (
     FALSE_ALARM,
     MISSED,
     UNLABELLED,
     WRONG_CLASS,
-    background,
     class_pixels,
     class_shares,
     confidence_image,
@@ -76,14 +75,6 @@ def test_confidence_as_grey_is_rounded_down():
     assert (confidence_image(steps[None]) == exact).all()
     below = np.nextafter(np.float32(1), np.float32(0))
     assert confidence_image(np.array([[0, below, 1]], np.float32)).tolist() == [[0, 254, 255]]
-
-
-@pytest.mark.parametrize(
-    ("names", "label"), [(("Sound", "scratch"), 0), (("scratch", "background"), None)]
-)
-def test_background_is_the_first_class_by_name(names, label):
-    assert background(ClassMap.from_names(names)) == label
-    assert background(CAMVID) is None
 
 
 def test_what_does_not_fit_is_refused():

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from segnet_res.classes import ClassMap, format_color
+from segnet_res.classes import ClassMap, background, format_color
 from segnet_res.errors import UsageError
-from segnet_res.render import background
 from segnet_res.web.backend import Backend
 from segnet_res.web.evaluation_report import SMALLEST, PictureRow
 from segnet_res.web.evaluation_sets import MAX_PAIRS, PARTS, find_set

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segnet_res.classes import ClassMap
+from segnet_res.classes import ClassMap, background
 from segnet_res.errors import DataError, ImageError
 from segnet_res.images import UInt8Array, image_size, labels_from_colors, read_image, read_mask
-from segnet_res.render import background, class_pixels
+from segnet_res.render import class_pixels
 
 # Endings by which a mask's name differs from its picture's. `sources.js` knows them too.
 _MASK_ENDINGS = re.compile(
