@@ -4,19 +4,18 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segnet_res.assessment import Assessment, assess
+from segnet_res.assessment import MAX_WIDTH, MIN_PARTS, Assessment, assess
 from segnet_res.boundary import border_ious
-from segnet_res.classes import ClassMap
+from segnet_res.classes import ClassMap, background
 from segnet_res.images import atomic_write
 from segnet_res.metrics import ConfusionMatrix, Scores
-from segnet_res.render import background
 from segnet_res.web.decisions import Decision, rates
 from segnet_res.web.judging import Judge
 
@@ -51,6 +50,8 @@ class PictureRow:
     counts: Counts | None = None
     borders: Counts | None = None
     decision: Decision | None = None
+    # Asked for by the page, the table and the report alike.
+    _ratios: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def ratios(self, class_map: ClassMap) -> dict[str, Any]:
         """Return the picture's scores; None where there is nothing to divide by.
@@ -60,6 +61,11 @@ class PictureRow:
         way round) and of a ``wrong_class`` (one defect instead of another). Without a background
         class all that is wrong is a wrong class.
         """
+        if not self._ratios:
+            self._ratios.update(self._count(class_map))
+        return self._ratios
+
+    def _count(self, class_map: ClassMap) -> dict[str, Any]:
         matrix = ConfusionMatrix(class_map)
         if self.counts is not None:
             matrix.add(self.counts)
@@ -156,12 +162,14 @@ class Summary:
         """Return what `segnet-res evaluate --json` writes, with more beside it.
 
         ``assessment`` holds intervals, overkill and escape, ``borders`` the IoU along the border
-        of each class, ``limits`` overkill and escape by the limits of Inspect.
+        of each class, ``limits`` overkill and escape by the limits of Inspect, ``enough`` what
+        it takes to tell: parts with a class, and the width of an interval.
         """
         return self.scores.to_dict() | {
             "assessment": self.assessment.to_dict(),
             "borders": list(self.borders),
             "limits": self.limits,
+            "enough": {"parts": MIN_PARTS, "width": MAX_WIDTH},
         }
 
 

@@ -14,7 +14,7 @@ from segnet_res.evaluation import evaluate, evaluate_pictures
 from segnet_res.metrics import ConfusionMatrix
 from tests.browser.conftest import EVIL_NAMES, start_page
 
-ENDED = "/^(done|stopped|failed)/.test(document.querySelector('.sr-evaluate').dataset.ready)"
+ENDED = "/^(done|stopped|failed)/.test(document.querySelector('.sr-evaluate')?.dataset.ready)"
 
 
 def draw(rng, height, width, label):

@@ -28,8 +28,9 @@ export class Asker {
   #asked(fields, onWaiting) {
     return new Promise((resolve, reject) => {
       const request = ++this.number;
-      this.pending = { request, resolve, reject, onWaiting };
-      this.send({ ...fields, request });
+      const send = () => this.send({ ...fields, request });
+      this.pending = { request, resolve, reject, onWaiting, again: fields.action === "watch" ? send : null };
+      send();
       this.#watch(request);
     });
   }
@@ -46,7 +47,7 @@ export class Asker {
   // A server that has gone never answers, and one that was started again knows nothing of what was
   // asked: without this the page would wait for ever.
   async #watch(request) {
-    for (let silent = 0; silent < 2;) {
+    for (let looks = 1, silent = 0; silent < 2; looks++) {
       await new Promise((done) => setTimeout(done, LOOK_SECONDS * 1000));
       if (this.pending?.request !== request) return;
       const server = await serverName();
@@ -54,6 +55,8 @@ export class Asker {
       if (server !== null && server !== await first && await first !== null) {
         return this.#giveUp(request, "jobs.restarted");
       }
+      // An answer may be lost while a laptop sleeps; to look a second time does no harm.
+      if (server !== null && looks % 3 === 0 && this.pending?.request === request) this.pending.again?.();
     }
     this.#giveUp(request, "jobs.gone");
   }

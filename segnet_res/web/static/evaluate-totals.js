@@ -35,7 +35,9 @@ export class Totals {
       headline(totals),
       this.#decisions(totals, background),
       classTable(totals, classes),
-      el("p", { class: "sr-note", text: t("evaluate.policy") }),
+      el("p", { class: "sr-note", text: `${t("evaluate.policy")} ${t("evaluate.intervals", {
+        ...totals.enough, resamples: totals.assessment.resamples.toLocaleString("en"),
+      })}` }),
       matrix(totals.confusion, classes),
       downloads(files),
     ].filter(Boolean));
@@ -67,7 +69,8 @@ export class Totals {
       this.onDecision(choice.value);
     };
     draw();
-    return el("div", { class: "sr-decisions" }, field(t("evaluate.defective"), choice), cards);
+    return el("div", { class: "sr-decisions" }, field(t("evaluate.defective"), choice), cards,
+      el("p", { class: "sr-note", text: t("evaluate.decisionsHelp") }));
   }
 }
 

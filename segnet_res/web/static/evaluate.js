@@ -130,9 +130,10 @@ class EvaluateTab {
       }
     } catch (error) {
       if (run !== this.run) return;
-      remember("sessionStorage", JOB_KEY, "");
+      // Only a server that answers knows that the job is gone; one that sleeps may come back.
+      if (error.reply) remember("sessionStorage", JOB_KEY, "");
       // A job of an earlier visit that is gone is no news.
-      if (again && !this.table.rows.length) {
+      if (again && error.reply && !this.table.rows.length) {
         this.#reset();
         this.#setBusy(false);
       } else this.#failed(error.message);
