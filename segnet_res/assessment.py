@@ -18,8 +18,8 @@ from segnet_res.classes import ClassMap, background
 
 Interval = tuple[float, float]
 
-# With k parts a split drawn anew misses all of them with a chance of about e^-k: less than one in
-# a hundred from five on. With fewer, the interval itself cannot be trusted.
+# Were the parts drawn anew, all k that show a class would be missing with a chance of about e^-k:
+# less than one in a hundred from five on. With fewer, the interval itself cannot be trusted.
 MIN_PARTS = 5
 # Ten points to each side; who compares two checkpoints wants to see less than that.
 MAX_WIDTH = 0.2
