@@ -3,7 +3,7 @@
 import { summed } from "./compare-numbers.js";
 import { Pane } from "./compare-pane.js";
 import { changeTable, differenceKey, downloads, headline } from "./compare-table.js";
-import { el, fileUrl } from "./dom.js";
+import { el, fileUrl, icon } from "./dom.js";
 import { t } from "./texts.js";
 import { Viewer } from "./viewer.js";
 
@@ -100,10 +100,10 @@ export class Screen {
     this.panes = ["A", "B"].map((side, i) => new Pane(side, this.viewers[i], {
       onChoose: (before) => this.chosen(i, before), onOpen: this.act.onOpen, onInspect: () => this.act.onInspect(i),
     }));
-    a.toolbar.node.append(el("button", {
-      type: "button", class: "sr-tool sr-swap", text: "⇄", title: t("compare.swap"),
-      "aria-label": t("compare.swap"), onclick: this.act.onSwap,
-    }));
+    a.toolbar.tools.append(el("button", {
+      type: "button", class: "sr-tool", title: t("compare.swap"), "aria-label": t("compare.swap"),
+      onclick: this.act.onSwap,
+    }, icon("swap")));
     this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
     this.warnings = el("div", { class: "sr-warnings", role: "status" });
     this.status = el("div", { class: "sr-status", role: "status", "aria-live": "polite" });

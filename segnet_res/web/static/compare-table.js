@@ -72,7 +72,7 @@ function areaCells({ sides }) {
 function regionCell({ index, sides }, background) {
   if (index === background) return el("td", { class: "sr-number", text: "–" });
   const [a, b] = sides.map((side) => (side === null ? "–" : grouped(side.regions)));
-  return el("td", { class: "sr-number", text: `${a} → ${b}` });
+  return el("td", { class: "sr-number sr-regions", text: `${a}\u00a0→ ${b}` });
 }
 
 function iouCell([a, b]) {

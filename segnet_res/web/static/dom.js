@@ -63,6 +63,8 @@ export function icon(name) {
     mask: "M4 4h16v16H4zM4 14l5-4 4 3 7-6",
     download: "M12 4v12M7 11l5 5 5-5M4 20h16",
     dash: "M6 12h12",
+    expand: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
+    swap: "M4 8h15M15 4l4 4-4 4M20 16H5M9 12l-4 4 4 4",
   };
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

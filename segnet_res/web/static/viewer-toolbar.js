@@ -1,6 +1,6 @@
 // The buttons above the viewer, the key of the colours, and the list of keys.
 
-import { el } from "./dom.js";
+import { el, icon } from "./dom.js";
 import { t } from "./texts.js";
 import { REASONS } from "./views.js";
 
@@ -19,16 +19,18 @@ export class Toolbar {
     });
     this.number = el("output");
     const button = (name, onclick, sign = null) => el("button", {
-      type: "button", class: "sr-tool", text: sign ?? t(`viewer.${name}`),
-      title: t(`viewer.${name}Title`), "aria-label": t(`viewer.${name}`), onclick,
-    });
+      type: "button", class: "sr-tool", title: t(`viewer.${name}Title`),
+      "aria-label": t(`viewer.${name}`), onclick,
+    }, sign ?? t(`viewer.${name}`));
+    this.tools = el("div", { class: "sr-tools" }, button("fit", act.fit),
+      button("actualSize", act.actualSize), button("fullScreen", act.fullScreen, icon("expand")),
+      button("keys", () => this.toggleHelp(), "?"));
     this.node = el("div", { class: "sr-toolbar" },
       el("div", { class: "sr-modes", role: "group", "aria-label": t("viewer.views") },
         ...Object.values(this.buttons)),
       el("label", { class: "sr-opacity" }, el("span", { text: t("viewer.opacity") }), this.slider,
         this.number),
-      el("div", { class: "sr-tools" }, button("fit", act.fit), button("actualSize", act.actualSize),
-        button("fullScreen", act.fullScreen, "⛶"), button("keys", () => this.toggleHelp(), "?")));
+      this.tools);
   }
 
   // Whether a view can be chosen; a title tells why not.
