@@ -39,7 +39,10 @@ function regions(row, background) {
   }
   return el("td", { class: "sr-number" },
     el("span", { class: "sr-count", text: grouped(row.regions) }),
-    el("small", { text: t("inspect.largest", { number: grouped(row.largest) }) }));
+    el("small", {
+      text: t("inspect.largest", { number: grouped(row.largest) }),
+      title: t("inspect.largestTitle", { number: grouped(row.largest) }),
+    }));
 }
 
 // Bars compare classes of interest: beside a background of 99 % all others would vanish.

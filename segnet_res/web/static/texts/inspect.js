@@ -90,10 +90,11 @@ export default {
   showClass: "Show class",
   show: "Show {name}",
   area: "area",
-  regions: "regions",
+  regions: "regions, largest",
   px: "{number} px",
-  largest: "largest {number} px",
-  largestNone: "largest n/a",
+  largest: "{number} px",
+  largestTitle: "The largest region has {number} pixels",
+  largestNone: "n/a",
   noRegions: "The background has no regions that count",
 
   // Scores
