@@ -23,7 +23,7 @@ export default {
   unmatched: "{count} files have no partner",
   unmatchedOne: "1 file has no partner",
   parts: "Pictures of one part",
-  partsAuto: "as names and dataset tell",
+  partsAuto: "as their names tell",
   partsPicture: "each picture is a part of its own",
   partsPrefix: "same name up to the last _ or -",
   partsFolder: "same folder",
