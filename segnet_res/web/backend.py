@@ -1,5 +1,6 @@
 """What stands behind every tab of one running page."""
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Backend:
         pictures: Finds a picture by what a browser says of it.
         speeds: How long each checkpoint takes.
         accepts_checkpoints: Whether people may add checkpoints to the folder.
+        opened: Set once somebody has opened the page.
         jobs: Long work that goes on while pages come and go.
     """
 
@@ -35,6 +37,7 @@ class Backend:
     speeds: Speeds
     accepts_checkpoints: bool = False
     jobs: Jobs = field(default_factory=Jobs)
+    opened: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def make(

@@ -30,6 +30,8 @@ THEME = gr.themes.Default(
 
 TITLE = "Surface inspection"
 
+_SESSIONS = 100
+
 
 def build_page(backend: Backend) -> gr.Blocks:
     """Build the page; nothing slow happens here."""
@@ -49,6 +51,7 @@ def build_page(backend: Backend) -> gr.Blocks:
                 models = models_tab.build(backend, header)
 
         def opened(request: gr.Request) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+            backend.opened.set()
             found = models_tab.listing(backend)
             head = found | {"title": TITLE, "user": request.username}
             return head, inspect_tab.welcome(backend.samples), found
@@ -62,6 +65,8 @@ def build_page(backend: Backend) -> gr.Blocks:
         # A file that was put into the folder appears when somebody opens the list.
         header.refresh(looked_again, outputs=[header, models], **quiet)
         api.build(backend)
+    # What gradio keeps of each session is of no use to a page whose components have no state.
+    page.state_session_capacity = _SESSIONS
     # The queue is the only way in, so that a limit of simultaneous runs holds for everybody.
     page.queue(api_open=False)
     return page

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from fastapi import Request
     from starlette.types import ASGIApp
 
+# So long a browser that opens with the command takes for the page; then the model is loaded anyway.
+_BROWSER_SECONDS = 5
+
 _STATIC = Path(__file__).with_name("static")
 
 
@@ -83,6 +86,7 @@ def serve(
             yield Server(f"http://{shown}:{listener.getsockname()[1]}", thread)
         finally:
             server.should_exit = True
+            backend.opened.set()
             # Python must not end in the middle of torch's work or import: that aborts the process.
             backend.library.turns.close()
             backend.jobs.close()
@@ -182,6 +186,8 @@ def _warm_up(backend: Backend) -> None:
     # What goes wrong here goes wrong again, with its sentence, when somebody asks for it.
     with suppress(SegnetResError):
         backend.samples.parts()
+        # Importing torch keeps both Python and the disk busy while the browser loads the page.
+        backend.opened.wait(_BROWSER_SECONDS)
         library = backend.library
         name = library.first()
         if name is not None:

@@ -60,9 +60,16 @@ class Storage:
     def _sweep(self) -> None:
         oldest = time.time() - _KEEP_SECONDS
         for entry in self.folder.iterdir():
+            # Hidden is what holds the folder itself.
+            if entry == self._samples or entry.name.startswith("."):
+                continue
             try:
-                if entry != self._samples and entry.stat().st_mtime < oldest:
+                if entry.stat().st_mtime >= oldest:
+                    continue
+                if entry.is_dir():
                     shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink()  # an upload that was broken off
             except FileNotFoundError:
                 continue  # another request has swept it
 

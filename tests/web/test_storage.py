@@ -14,14 +14,20 @@ def test_old_results_and_uploads_are_swept_but_not_samples(storage):
     old = storage.new_result()
     upload = storage.folder / "upload"
     upload.mkdir()
+    broken_off = storage.folder / "tmp1234"
+    broken_off.write_bytes(b"half a picture")
+    lock = storage.folder / ".running"
+    lock.touch()
     hours_ago = time.time() - 5 * 3600
-    for folder in (old, upload, storage.samples()):
-        os.utime(folder, (hours_ago, hours_ago))
+    for entry in (old, upload, broken_off, lock, storage.samples()):
+        os.utime(entry, (hours_ago, hours_ago))
     new = storage.new_result()
     assert new.is_dir()
     assert storage.samples().is_dir()
     assert not old.exists()
     assert not upload.exists()
+    assert not broken_off.exists()
+    assert lock.exists()
 
 
 def test_index_png_is_exact(tmp_path):
