@@ -3,10 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap
+
+_EXACT = 2**24
 
 
 @dataclass(frozen=True)
@@ -90,16 +93,24 @@ class ConfusionMatrix:
         if truth.shape != prediction.shape:
             raise ValueError(f"truth has shape {truth.shape}, prediction {prediction.shape}")
         n = len(self.class_map)
-        labelled = truth != self.class_map.ignore_index
-        rows = truth[labelled].astype(np.int64)
-        columns = prediction[labelled].astype(np.int64)
+        pairs = _pairs(truth, prediction) if truth.dtype == prediction.dtype == np.uint8 else None
+        if pairs is None:
+            labelled = truth != self.class_map.ignore_index
+            rows = truth[labelled].astype(np.int64)
+            columns = prediction[labelled].astype(np.int64)
+        else:
+            pairs[self.class_map.ignore_index] = 0
+            rows, columns = np.flatnonzero(pairs.sum(axis=1)), np.flatnonzero(pairs.sum(axis=0))
         for what, found in (("truth", rows), ("prediction", columns)):
             if found.size and not (found.min() >= 0 and found.max() < n):
                 raise ValueError(
                     f"{what} holds labels from {found.min()} to {found.max()}, "
                     f"classes are 0 to {n - 1}"
                 )
-        self.counts += np.bincount(n * rows + columns, minlength=n * n).reshape(n, n)
+        if pairs is None:
+            self.counts += np.bincount(n * rows + columns, minlength=n * n).reshape(n, n)
+        else:
+            self.counts += pairs[:n, :n]
         self.images += 1
 
     def add(self, counts: NDArray[np.int64], images: int = 1) -> None:
@@ -145,3 +156,20 @@ def _ratio(part: np.integer, whole: np.integer) -> float | None:
 def _mean(values: list[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return sum(present) / len(present) if present else None
+
+
+def _pairs(truth: NDArray[np.integer], prediction: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Count the pixels of each pair of uint8 labels, (256, 256) int64, row = truth.
+
+    A tenth of the time of counting in numpy, and no arrays of eight bytes a pixel.
+    """
+    counts = np.zeros((256, 256), np.int64)
+    rows = np.ascontiguousarray(truth).reshape(1, -1)
+    columns = np.ascontiguousarray(prediction).reshape(1, -1)
+    # OpenCV counts in float32, which is exact up to 2^24 only.
+    for start in range(0, rows.shape[1], _EXACT):
+        part = slice(start, start + _EXACT)
+        counts += cv2.calcHist(
+            [rows[:, part], columns[:, part]], [0, 1], None, [256, 256], [0, 256, 0, 256]
+        ).astype(np.int64)
+    return counts

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 
+from segnet_res import metrics
 from segnet_res.classes import ClassMap
 from segnet_res.metrics import ConfusionMatrix
 
@@ -176,3 +177,21 @@ def test_scores_become_json():
     }
     assert content["confusion"] == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
     assert not any(isinstance(value, float) and math.isnan(value) for value in content.values())
+
+
+def test_bytes_and_wide_numbers_are_counted_alike(monkeypatch):
+    # In parts, as pictures are that have more pixels than float32 counts.
+    monkeypatch.setattr(metrics, "_EXACT", 7)
+    rng = np.random.default_rng(2)
+    truth, prediction = rng.integers(0, 3, (2, 20, 30))
+    truth[rng.random(truth.shape) < 0.2] = 255
+    quick, plain = ConfusionMatrix(THREE), ConfusionMatrix(THREE)
+    quick.update(truth.astype(np.uint8), prediction.astype(np.uint8))
+    plain.update(truth, prediction)
+    assert np.array_equal(quick.counts, plain.counts)
+    assert quick.counts.sum() == np.count_nonzero(truth != 255)
+    told = pytest.raises(
+        ValueError, match="prediction holds labels from 0 to 7, classes are 0 to 2"
+    )
+    with told:
+        quick.update(labels(0, 1), labels(0, 7))
