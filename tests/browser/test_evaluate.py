@@ -120,12 +120,12 @@ def test_the_table_is_sorted_and_filtered_by_keyboard(page, scores):
     assert column(page, 1) == sorted(scores, reverse=True)
     head = page.locator("th[data-column=name]")
     expect(head).to_have_attribute("aria-sort", "descending")
-    page.get_by_role("searchbox", name="Name contains").fill("CAP01")
+    page.get_by_role("searchbox", name="Name or part contains").fill("CAP01")
     assert column(page, 1) == ["cap01_b", "cap01_a"]
     expect(page.locator(".sr-pages")).to_contain_text("1 to 2 of 2")
-    page.get_by_role("searchbox", name="Name contains").fill("nothing")
+    page.get_by_role("searchbox", name="Name or part contains").fill("nothing")
     expect(page.locator(".sr-pages")).to_contain_text("No picture fits the filter")
-    page.get_by_role("searchbox", name="Name contains").fill("")
+    page.get_by_role("searchbox", name="Name or part contains").fill("")
     page.get_by_role("combobox", name="Class").select_option(label="crack")
     with_crack = {
         name: s.classes[3].iou for name, s in scores.items() if s.classes[3].iou is not None
@@ -189,6 +189,25 @@ def test_a_running_job_goes_on_through_a_reload(page):
     page.get_by_role("button", name="Next page").click()
     expect(page.locator(".sr-pages")).to_contain_text("51 to 60 of 60")
     assert len(column(page, 1)) == 10
+
+
+def test_a_server_that_has_gone_is_told(open_page, checkpoints, data, problems):
+    running = start_page(checkpoints, "--data", str(data))
+    server = next(running)
+    page = open_page(server.url)
+    page.get_by_role("tab", name="Evaluate").click()
+    page.wait_for_selector(".sr-evaluate[data-sets]")
+    page.get_by_role("combobox", name="Dataset").select_option("many")
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.wait_for_selector(".sr-pictures tbody tr")
+    # Ends the server, in the middle of the job.
+    assert list(running) == []
+    alert = page.locator(".sr-evaluate .sr-alert")
+    expect(alert).to_contain_text("The page's server does not answer", timeout=60_000)
+    expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
+    page.close()
+    # What the browser itself says of a server that is not there.
+    problems.clear()
 
 
 @pytest.fixture

@@ -41,11 +41,18 @@ export class SetChoice {
     return this.kind === "samples" || Boolean(this.matched?.pairs.length);
   }
 
+  // What is still to be chosen, or "".
+  get missing() {
+    if (this.ready) return "";
+    return t(this.kind === "pairs" ? "evaluate.missingPairs" : "evaluate.missingDataset");
+  }
+
   get partsMode() {
     return this.parts.value;
   }
 
-  // The set for the server. `upload(file)` brings a file there; told(done, total) how far that is.
+  // The set for the server. `upload(file)` brings a file there; told(done, total) hears how far that
+  // is, and says whether to go on.
   async describe(upload, told) {
     if (this.kind === "samples") return { kind: "samples" };
     if (this.kind === "dataset") {
@@ -222,7 +229,7 @@ async function uploadAll(files, upload, told) {
     while (next < unique.length) {
       const file = unique[next++];
       paths.set(file, (await upload(file)).path);
-      told(paths.size, unique.length);
+      if (!told(paths.size, unique.length)) next = unique.length;
     }
   };
   told(0, unique.length);

@@ -82,11 +82,16 @@ export class PictureTable {
     this.page = Math.min(this.page, pages - 1);
     const first = this.page * PAGE_ROWS;
     const shown = rows.slice(first, first + PAGE_ROWS);
-    this.body.replaceChildren(...shown.map((row, i) => this.#row(row, () => this.#open(shown, i))));
+    // Without a background, limits alone can say what is defective.
+    const decided = this.background !== null || this.rows.some((row) => row.limits_outcome);
+    const focused = this.#focused();
+    this.body.replaceChildren(...shown.map((row, i) =>
+      this.#row(row, decided, () => this.#open(shown, i))));
+    this.#focus(focused);
     this.count.textContent = rows.length
       ? t("evaluate.shown", { first: first + 1, last: first + shown.length, count: rows.length })
       : t("evaluate.shownNone");
-    this.heads.outcome.hidden = this.outcomeField.hidden = !this.#decided;
+    this.heads.outcome.hidden = this.outcomeField.hidden = !decided;
     this.previous.disabled = this.page === 0;
     this.next.disabled = this.page === pages - 1;
     for (const { id } of COLUMNS) {
@@ -114,7 +119,7 @@ export class PictureTable {
     const redraw = () => {
       this.page = 0;
       this.label = this.byClass.value === "" ? null : Number(this.byClass.value);
-      this.draw();
+      this.#redraw();
     };
     this.byClass = el("select", { id: "sr-evaluate-class", onchange: redraw });
     this.outcome = el("select", { id: "sr-evaluate-outcome", onchange: redraw },
@@ -123,12 +128,14 @@ export class PictureTable {
     this.search = el("input", { type: "search", id: "sr-evaluate-search", autocomplete: "off", oninput: redraw });
     this.outcomeField = field(t("evaluate.byOutcome"), this.outcome);
     this.body = el("tbody");
-    this.count = el("span", { role: "status" });
+    this.count = el("span");
+    // Told aloud when a person changes what is shown, not with every row that arrives.
+    this.aloud = el("span", { class: "sr-aloud", role: "status" });
     const turn = (text, sign, step) => el("button", {
       type: "button", class: "sr-tool", "aria-label": t(text), title: t(text), text: sign,
       onclick: () => {
         this.page += step;
-        this.draw();
+        this.#redraw();
         this.scroll.scrollTop = 0;
       },
     });
@@ -141,20 +148,26 @@ export class PictureTable {
       el("div", { class: "sr-filters" },
         field(t("evaluate.byClass"), this.byClass), this.outcomeField,
         field(t("evaluate.search"), this.search),
-        el("div", { class: "sr-pages" }, this.count, this.previous, this.next)),
+        el("div", { class: "sr-pages" }, this.count, this.previous, this.next, this.aloud)),
       this.scroll);
   }
 
-  // Without a background, limits alone can say what is defective.
-  get #decided() {
-    return this.background !== null || this.rows.some((row) => row.limits_outcome);
+  // While rows arrive the table is drawn again and again: whoever is in it must not fall out.
+  #focused() {
+    const node = document.activeElement;
+    return this.body.contains(node) ? node.closest("tr").dataset.index : null;
+  }
+
+  #focus(index) {
+    if (index === null) return;
+    this.body.querySelector(`tr[data-index="${index}"] .sr-open`)?.focus({ preventScroll: true });
   }
 
   #fits(row) {
     if (this.label !== null && !row.classes?.includes(this.label)) return false;
     if (this.outcome.value && this.outcomeOf(row) !== this.outcome.value) return false;
     const text = this.search.value.trim().toLowerCase();
-    return !text || row.name.toLowerCase().includes(text);
+    return !text || [row.name, row.part].some((name) => name.toLowerCase().includes(text));
   }
 
   #open(rows, i) {
@@ -170,7 +183,12 @@ export class PictureTable {
       column: column.id, rising: same ? !this.order.rising : Boolean(column.rising),
     };
     this.page = 0;
+    this.#redraw();
+  }
+
+  #redraw() {
     this.draw();
+    this.aloud.textContent = this.count.textContent;
   }
 
   #sorted(rows) {
@@ -186,9 +204,10 @@ export class PictureTable {
     });
   }
 
-  #row(row, open) {
+  #row(row, decided, open) {
     const name = el("button", {
-      type: "button", class: "sr-open", title: t("evaluate.open"), onclick: open,
+      type: "button", class: "sr-open", onclick: open,
+      title: t("evaluate.open", { part: row.part }),
     }, ...breakable(row.name));
     const cell = (text) => el("td", { class: "sr-number", text });
     const outcome = this.outcomeOf(row);
@@ -196,7 +215,7 @@ export class PictureTable {
       outcome ? el("span", {}, icon(SIGNS[outcome]), t(`evaluate.${outcome}`)) : null);
     const notes = row.error ? [row.error]
       : (row.warnings ?? []).map((text) => t("evaluate.doubt", { text }));
-    const node = el("tr", { "data-name": row.name, "data-outcome": outcome, onclick: (event) => {
+    const node = el("tr", { "data-index": row.index, "data-name": row.name, "data-outcome": outcome, onclick: (event) => {
       // The whole row may be clicked; the button serves the keyboard.
       if (!name.contains(event.target) && !window.getSelection()?.toString()) open();
     }, "data-opened": row.index === this.opened },
@@ -206,7 +225,7 @@ export class PictureTable {
     if (this.background !== null) {
       node.append(cell(percent(row.missed)), cell(percent(row.false_alarm)));
     }
-    if (this.#decided) node.append(verdict);
+    if (decided) node.append(verdict);
     return node;
   }
 }

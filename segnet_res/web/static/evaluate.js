@@ -49,9 +49,10 @@ class EvaluateTab {
       onError: (sentence) => this.#fail(sentence),
     });
     this.button = el("button", {
-      type: "button", class: "sr-primary sr-evaluate-start", text: t("evaluate.start"),
-      onclick: () => this.#start(),
+      type: "button", class: "sr-primary", text: t("evaluate.start"),
+      "aria-describedby": "sr-evaluate-why", onclick: () => this.#start(),
     });
+    this.why = el("p", { class: "sr-note", id: "sr-evaluate-why" });
     // The same limits as in Inspect and Batch say what else is defective.
     this.judge = new BatchJudge({ onChange: () => {} });
     this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
@@ -64,7 +65,8 @@ class EvaluateTab {
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", t("evaluate.tab"));
     this.element.replaceChildren(
-      el("aside", { class: "sr-left" }, this.choice.node, this.judge.node, this.button),
+      el("aside", { class: "sr-left" }, this.choice.node, this.judge.node,
+        el("div", { class: "sr-evaluate-start" }, this.button, this.why)),
       el("div", { class: "sr-centre" }, this.alert, this.title, this.bar.node, this.idle,
         this.table.node),
       el("aside", { class: "sr-right", "aria-label": t("evaluate.totals") }, this.totals.node),
@@ -88,6 +90,7 @@ class EvaluateTab {
     try {
       const set = await this.choice.describe((file) => this.#uploaded(file), (done, total) => {
         if (run === this.run) this.bar.show({ status: "uploading", done, total, message: "" });
+        return run === this.run;
       });
       if (run !== this.run) return;
       const reply = await this.asker.ask({
@@ -218,7 +221,7 @@ class EvaluateTab {
 
   #update() {
     this.button.disabled = this.busy || !this.model || !this.choice.ready;
-    this.button.title = this.model ? "" : t("evaluate.noModel");
+    this.why.textContent = this.busy ? "" : this.model ? this.choice.missing : t("evaluate.noModel");
   }
 
   #ready(token) {
