@@ -106,20 +106,21 @@ export class BatchSource {
             type: "button", class: "sr-batch-choice", text: t("batch.chooseSamples"),
             title: t("batch.samplesHelp"), onclick: () => this.#samplesChosen(),
           }))));
-    this.#acceptDrops(box);
+    this.box = box;
     this.set = el("fieldset", { class: "sr-batch-source" }, box, this.folderField, this.folderNote);
     return this.set;
   }
 
-  #acceptDrops(box) {
+  // Files may be dropped anywhere on `node`: beside it the browser would leave the page for them.
+  acceptDrops(node) {
     const mark = (event, over) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
-      box.classList.toggle("sr-over", over && !this.set.disabled);
+      this.box.classList.toggle("sr-over", over && !this.set.disabled);
     };
-    box.addEventListener("dragover", (event) => mark(event, true));
-    box.addEventListener("dragleave", (event) => mark(event, false));
-    box.addEventListener("drop", async (event) => {
+    node.addEventListener("dragover", (event) => mark(event, true));
+    node.addEventListener("dragleave", (event) => mark(event, false));
+    node.addEventListener("drop", async (event) => {
       mark(event, false);
       if (this.set.disabled || !event.dataTransfer) return;
       this.#choose(await dropped(event.dataTransfer));

@@ -58,6 +58,7 @@ class BatchTab {
       onChange: () => this.#update(),
       onError: (sentence) => this.#fail(sentence),
     });
+    this.source.acceptDrops(this.element);
     this.judge = new BatchJudge({ onChange: () => this.#tellJudge() });
     this.overlays = el("input", { type: "checkbox", id: "sr-batch-overlays", checked: true });
     this.button = el("button", {
@@ -77,10 +78,7 @@ class BatchTab {
     });
     this.table = new BatchTable({
       onView: () => this.#wake(),
-      onOpen: (rows, index) => {
-        chooseModel(this.shownModel);
-        open(rows, index);
-      },
+      onOpen: (rows, index) => open(rows, index, this.shownModel),
     });
     this.element.classList.add("sr-batch");
     this.element.setAttribute("role", "group");
@@ -274,23 +272,16 @@ class BatchTab {
   }
 }
 
-// With another checkpoint Inspect would show something else than the table says.
-function chooseModel(name) {
-  const select = document.getElementById("sr-model");
-  if (!select || select.value === name) return;
-  if (![...select.options].some((option) => option.value === name)) return;
-  select.value = name;
-  select.dispatchEvent(new Event("change"));
-}
-
-// Inspect shows the pictures of the page; those without a result have nothing to show.
-function open(rows, index) {
+// Inspect shows the pictures of the page; those without a result have nothing to show. With another
+// checkpoint it would show something else than the table says.
+function open(rows, index, model) {
   const shown = rows.filter(({ state }) => state !== "failed");
   document.dispatchEvent(new CustomEvent("segnet-res:open", {
     detail: {
       pictures: shown.map(({ source }) => ({ source, reference: null })),
       index: shown.indexOf(rows[index]),
       mode: "Overlay",
+      model,
     },
   }));
 }
