@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segnet_res.classes import ClassMap, Color
-from segnet_res.classes import background as background
+from segnet_res.classes import ClassMap, Color, background
 from segnet_res.images import UInt8Array, to_channels
 
 # Codes of `error_map`.

@@ -12,6 +12,7 @@ from segnet_res.classes import background
 from segnet_res.data import SegmentationDataset
 from segnet_res.errors import DataError, SegnetResError, UsageError
 from segnet_res.images import UInt8Array
+from segnet_res.render import confidence_image
 from segnet_res.web.backend import Backend
 from segnet_res.web.comparison import (
     CommonClasses,
@@ -176,7 +177,9 @@ class Comparer:
             "first": result.save_shown("first", first),
             "second": result.save_shown("second", second),
             "differences": str(difference),
-            "second_confidence": result.save_shown("second-confidence", _grey(sides[1].confidence)),
+            "second_confidence": result.save_shown(
+                "second-confidence", confidence_image(sides[1].confidence)
+            ),
             "reference": None if truth is None else result.save_shown("reference", truth),
         }
         masks = []
@@ -219,7 +222,3 @@ def _warnings(request: Request, common: CommonClasses, reference: Reference | No
             listed = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
             warnings.append(f"{model} does not know {listed}: it can only miss that.")
     return warnings
-
-
-def _grey(confidence: NDArray[np.float32]) -> UInt8Array:
-    return np.floor(confidence * 255).astype(np.uint8)
