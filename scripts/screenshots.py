@@ -1,0 +1,171 @@
+"""Take the pictures of the page for README and docs: one of each tab, on synthetic parts.
+
+    segnet-res train --out runs/first
+    python scripts/screenshots.py runs/first/best.safetensors
+
+The checkpoint given here is compared with the bundled one. Parts and masks are drawn with fixed
+seeds, so that a picture changes when the page does. Look at them before you commit them.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from segnet_res.data import SegmentationDataset
+from segnet_res.data.synth import synthesize
+
+ROOT = Path(__file__).parents[1]
+BUNDLED = ROOT / "checkpoints" / "magnetic-tile.safetensors"
+OUT = ROOT / "docs" / "images"
+
+SIZE = (1440, 900)
+PATIENCE = 600_000
+
+
+def inspect(page: Page) -> None:
+    """One sample with its reference, seen as errors."""
+    shown = page.get_attribute(".sr-inspect", "data-ready")
+    page.click("#sr-inspect button[data-sample=break]")
+    page.wait_for_function(
+        "before => document.querySelector('.sr-inspect').dataset.ready !== before", arg=shown
+    )
+    expect(page.locator("#sr-inspect [data-score=miou]")).to_be_visible()
+
+
+def evaluate(page: Page) -> None:
+    """A split of a dataset, worst pictures first."""
+    page.wait_for_selector(".sr-evaluate[data-sets]")
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.wait_for_selector(".sr-evaluate[data-ready^=done]")
+
+
+def batch(page: Page) -> None:
+    """A folder of the server with its verdicts."""
+    page.wait_for_selector(".sr-batch[data-folders]")
+    page.get_by_label("or a folder of the server").select_option(label="line 3")
+    page.get_by_role("button", name="Inspect all").click()
+    page.wait_for_selector(".sr-batch[data-ready^=done]")
+    # Thumbnails that are in sight are there.
+    page.wait_for_function(
+        "[...document.querySelectorAll('.sr-batch img')].every((image) => image.complete)"
+    )
+
+
+def compare(page: Page) -> None:
+    """Two checkpoints on one sample."""
+    page.locator(".sr-compare button[data-sample=break]").click()
+    expect(page.locator(".sr-compare")).to_contain_text("of the pixels differ")
+
+
+def models(page: Page) -> None:
+    """The cards, with the speed that has been measured behind the page."""
+    expect(page.locator(".sr-model-card")).to_have_count(2)
+    expect(page.locator(".sr-models")).not_to_contain_text("being measured")
+
+
+SCENES: dict[str, Callable[[Page], None]] = {
+    "Inspect": inspect,
+    "Evaluate": evaluate,
+    "Batch": batch,
+    "Compare": compare,
+    "Models": models,
+}
+
+
+@contextmanager
+def page_of(checkpoints: Path, data: Path) -> Iterator[str]:
+    """Run the page by its command while the block runs, and give its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "segnet_res", "app", "--port", "0",
+         "--checkpoints", str(checkpoints), "--data", str(data)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    found = re.search(r"http://\S+", process.stdout.readline())
+    if found is None:
+        raise SystemExit("the page did not start; its message stands above")
+    try:
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a Chromium without window."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+    if path is None:
+        raise SystemExit("no Chromium found; install Debian's package chromium")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()
+
+
+def draw_parts(folder: Path) -> None:
+    """Make a dataset of drawn parts, and a folder of pictures alone."""
+    synthesize(folder / "tiles", count=40, seed=2)
+    split = SegmentationDataset(folder / "tiles", "val")
+    (folder / "line 3").mkdir()
+    for i in range(len(split)):
+        path = split.image_path(i)
+        shutil.copy(path, folder / "line 3" / path.name)
+
+
+def shoot(page: Page, name: str, scheme: str) -> None:
+    """Keep what is seen as a small PNG."""
+    target = OUT / f"{name.lower()}{'-dark' if scheme == 'dark' else ''}.png"
+    pixels = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    OUT.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(target), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    sys.stdout.write(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e3:.0f} kB\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("second", type=Path, help="a checkpoint to compare with the bundled one")
+    parser.add_argument("--only", nargs="+", choices=SCENES, default=list(SCENES))
+    parser.add_argument("--dark", action="store_true", help="as on a dark desktop")
+    arguments = parser.parse_args()
+    scheme = "dark" if arguments.dark else "light"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "checkpoints").mkdir()
+        shutil.copy(BUNDLED, folder / "checkpoints")
+        shutil.copy(arguments.second, folder / "checkpoints" / "synthetic.safetensors")
+        draw_parts(folder / "parts")
+        with page_of(folder / "checkpoints", folder / "parts") as url, chromium() as browser:
+            page = browser.new_page(
+                viewport={"width": SIZE[0], "height": SIZE[1]}, color_scheme=scheme
+            )
+            page.set_default_timeout(PATIENCE)
+            expect.set_options(timeout=PATIENCE)
+            page.goto(url)
+            page.wait_for_selector("[data-samples]")
+            page.wait_for_function("document.querySelector('#sr-model')?.value")
+            page.select_option("#sr-model", "synthetic")
+            for tab in arguments.only:
+                page.get_by_role("tab", name=tab, exact=True).click()
+                SCENES[tab](page)
+                shoot(page, tab, scheme)
+
+
+if __name__ == "__main__":
+    main()
