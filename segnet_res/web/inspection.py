@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from segnet_res.classes import background
-from segnet_res.errors import CheckpointError, DataError, SegnetResError
+from segnet_res.errors import CheckpointError, DataError, ImageError, SegnetResError
 from segnet_res.images import UInt8Array
 from segnet_res.web.backend import Backend
 from segnet_res.web.downloads import Seen, write_download
@@ -102,7 +102,8 @@ class Inspector:
         Yields:
             ``waiting`` replies, then one ``result``: plain lists, texts and numbers. ``error`` is
             a sentence when there is no result; ``reference_error`` one when the reference mask
-            cannot be used; ``warnings`` lists sentences that do not stand in the way.
+            cannot be used; ``warnings`` lists sentences that do not stand in the way. ``gone``
+            comes with an ``error`` when an upload is no longer here.
         """
         reply, request = new_reply("result", content), Request.from_untrusted(content)
         # Nobody should wait in the queue for being told that a file cannot be read.
@@ -150,7 +151,12 @@ class Inspector:
         yield from in_turn(self._library.turns, reply, lambda: self._download(request))
 
     def _look(self, request: Request) -> Reply:
-        check_size(self._pictures.find(request.source).path)
+        try:
+            picture = self._pictures.find(request.source)
+        except ImageError as error:
+            # The browser may still have the file, and can send it again.
+            return {"error": str(error), "gone": request.source.get("kind") == "upload"}
+        check_size(picture.path)
         return {}
 
     def _inspect(self, request: Request) -> Reply:

@@ -1,6 +1,9 @@
 """Many pictures on the Inspect tab: the film strip, and references that come along."""
 
 import json
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
@@ -159,3 +162,21 @@ def test_a_file_that_misses_its_place_does_not_replace_the_page(page, pictures):
         return event.defaultPrevented;
     }""")
     assert kept
+
+
+def test_an_upload_that_has_expired_is_sent_again(page, pictures, act_and_wait, problems):
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures[0]))
+    # The page's folder is swept while the page stays open.
+    result = page.evaluate("document.querySelector('.sr-thumb').src")
+    private = Path(unquote(urlparse(result).path).partition("file=")[2]).parents[1]
+    assert private.name.startswith("segnet-res-")
+    for folder in private.iterdir():
+        if folder.is_dir() and folder.name != "samples":
+            shutil.rmtree(folder)
+    # A 404 of the swept files is what the page recovers from.
+    act_and_wait(page, lambda: page.fill(".sr-exact", "3"))
+    expect(page.locator(".sr-alert")).to_be_hidden()
+    expect(page.locator(".sr-verdict")).to_be_visible()
+    act_and_wait(page, lambda: page.select_option("#sr-model", "b-evil"))
+    expect(page.locator(".sr-verdict")).to_be_visible()
+    problems[:] = [problem for problem in problems if "404" not in problem]

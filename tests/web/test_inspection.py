@@ -193,6 +193,7 @@ def test_paths_outside_the_uploads_are_refused(inspector, tmp_path):
     for path in (str(outside), f"{tmp_path}/page/../secret.png", "a\0b", "x" * 4000, "/etc/passwd"):
         reply = ask(inspector, image=path)
         assert reply["error"] == "the upload is no longer here; choose the file again"
+        assert reply["gone"] is True
 
 
 def test_requests_of_any_shape_get_a_sentence(inspector):

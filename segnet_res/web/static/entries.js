@@ -13,7 +13,7 @@ export class Entry {
     this.failed = null; // {model, sentence}
     this.notice = null; // why the reference could not be taken
     this.working = false;
-    this.removed = false;
+    this.sentAgain = false;
     this.uploading = null;
   }
 
@@ -28,6 +28,12 @@ export class Entry {
 
   result(model) {
     return this.results.get(model)?.reply ?? null;
+  }
+
+  // Uploads expire on the server, while the browser still has the file.
+  sendAgain() {
+    this.source = null;
+    this.sentAgain = true;
   }
 
   setReference(reference) {

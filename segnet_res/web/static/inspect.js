@@ -88,13 +88,15 @@ class InspectTab {
     this.samples = el("div", { class: "sr-sample-box" });
     this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
     this.warnings = el("div", { class: "sr-warnings", role: "status" });
-    this.status = el("div", { class: "sr-status", role: "status", "aria-live": "polite" });
+    this.status = el("div", { class: "sr-status" });
+    // For screen readers: seconds that count up would be a flood.
+    this.aloud = el("span", { class: "sr-aloud", role: "status" });
     this.element.classList.add("sr-inspect");
     this.element.replaceChildren(
       el("aside", { class: "sr-left", "aria-label": t("inspect.left") },
         this.imageBox.node, this.referenceBox.node, this.samples),
       el("div", { class: "sr-centre" }, this.alert, this.warnings, this.viewer.node, this.strip.node,
-        this.status),
+        this.status, this.aloud),
       el("aside", { class: "sr-right", "aria-label": t("inspect.right") }, this.findings.node),
     );
     acceptDrops(this.element, (files) => this.#dropped(files));
@@ -220,7 +222,6 @@ class InspectTab {
 
   #remove(entry) {
     const at = this.entries.indexOf(entry);
-    entry.removed = true;
     this.entries.splice(at, 1);
     this.strip.remove(entry);
     this.#tellStrip();
@@ -286,8 +287,10 @@ class InspectTab {
       });
       entry.results.set(model, { reply, key });
       entry.failed = null;
+      entry.sentAgain = false;
     } catch (error) {
       if (error.reference) entry.notice = error.message;
+      else if (error.reply?.gone && entry.file && !entry.sentAgain) entry.sendAgain();
       else entry.failed = { model, sentence: error.message };
     }
     this.inspecting = null;
@@ -417,6 +420,7 @@ class InspectTab {
     this.#warn(result.warnings);
     this.findings.show(result, this.viewer.hidden);
     this.#say(summary(result));
+    this.aloud.textContent = "";
     this.element.classList.remove("sr-busy");
     // The token changes once the result is on the screen.
     const token = ++this.shown;
@@ -478,6 +482,8 @@ class InspectTab {
     const tell = () => {
       if (entry !== this.current || !entry.isOpen(this.model)) return clearInterval(timer);
       const seconds = Math.floor((performance.now() - began) / 1000);
+      const aloud = this.ahead ? waitingText(this.ahead) : t("inspect.workingAloud", { name: entry.name });
+      if (this.aloud.textContent !== aloud) this.aloud.textContent = aloud;
       this.#say(this.ahead ? waitingText(this.ahead) : t("inspect.working", { name: entry.name, seconds }));
     };
     clearInterval(this.timer);

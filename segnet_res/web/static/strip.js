@@ -12,7 +12,7 @@ export class FilmStrip {
     this.items = new Map();
     this.current = null;
     this.list = el("ol", { class: "sr-strip-list", onkeydown: (event) => this.#pressed(event) });
-    this.count = el("span", { class: "sr-strip-count", role: "status" });
+    this.count = el("span", { class: "sr-strip-count" });
     const clear = el("button", {
       type: "button", class: "sr-tool", text: t("inspect.removeAll"), onclick: onClear,
     });

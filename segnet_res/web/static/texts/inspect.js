@@ -16,6 +16,7 @@ export default {
   noResult: "No result",
   check: "Check:",
   working: "Inspecting {name} … {seconds} s",
+  workingAloud: "Inspecting {name}",
   waiting: "Waiting: {ahead} pictures of others are before this one",
   waitingOne: "Waiting: 1 picture of somebody else is before this one",
   size: "{width}×{height} px",
