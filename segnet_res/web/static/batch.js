@@ -137,23 +137,30 @@ class BatchTab {
     this.job = job;
     this.#setBusy(true);
     try {
-      for (;;) {
+      while (run === this.run) {
         this.awake = false;
         const reply = await this.asker.ask({ action: "watch", job, view: this.table.view });
         if (run !== this.run) return;
         this.#show(reply);
         await this.#pause(this.#period(reply));
-        if (run !== this.run) return;
       }
     } catch (error) {
       if (run !== this.run) return;
-      const shown = !this.table.node.hidden;
-      this.#forget();
-      // A batch of an earlier visit that is gone is no news.
-      if (again && !shown) this.#reset();
-      else this.#fail(error.message);
+      if (error.reply) return this.#gone(error.message, again);
+      // The server cannot be reached; a reload finds the batch again when it is back.
+      this.#fail(error.message);
       this.#setBusy(false);
     }
+  }
+
+  #gone(sentence, again) {
+    const shown = !this.table.node.hidden;
+    this.#forget();
+    // A batch of an earlier visit that is gone is no news.
+    if (again && !shown) this.#reset();
+    else this.#fail(sentence);
+    this.#setBusy(false);
+    this.#ready(`gone-${this.run}`);
   }
 
   #period({ state, task }) {
@@ -250,6 +257,8 @@ class BatchTab {
   }
 
   #fail(sentence) {
+    // The same words again would be read aloud again.
+    if (this.alert.textContent === (sentence ?? "")) return;
     this.alert.textContent = sentence ?? "";
     this.alert.hidden = !sentence;
   }
