@@ -1,5 +1,6 @@
 """``segnet-res app``: the page in the browser."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ def app(
             f"everybody who reaches {host} can use the page{more}; give --auth FILE, or put a "
             "proxy with a login before it"
         )
+    running = []  # still empty when Ctrl-C comes before the page runs
     with (
         _ended_by_signals(),
         serve(
@@ -71,7 +73,11 @@ def app(
         ) as server,
     ):
         say(f"Page at {server.url} with the checkpoints of {folder}; Ctrl-C ends it.")
+        running.append(server)
         server.wait()
+    if any(server.busy for server in running):
+        # A large picture on a slow machine: nobody waits for it any more, and all files are gone.
+        os._exit(0)
 
 
 @contextmanager

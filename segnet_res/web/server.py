@@ -18,6 +18,7 @@ from segnet_res.web.memory import share_arenas
 from segnet_res.web.passwords import Logins
 from segnet_res.web.private import private_folder
 from segnet_res.web.security import LOOPBACK, MAX_UPLOAD_BYTES, Guard
+from segnet_res.web.turns import Turnstile
 
 if TYPE_CHECKING:
     import uvicorn
@@ -40,6 +41,12 @@ class Server:
 
     url: str
     _thread: threading.Thread
+    _turns: Turnstile
+
+    @property
+    def busy(self) -> bool:
+        """Whether a model still computes; Python would be aborted if it ended meanwhile."""
+        return self._turns.busy
 
     def wait(self) -> None:
         """Return when the page has stopped; Ctrl-C gets through."""
@@ -83,8 +90,12 @@ def serve(
         if ":" in shown:
             shown = f"[{shown}]"
         try:
-            yield Server(f"http://{shown}:{listener.getsockname()[1]}", thread)
+            yield Server(
+                f"http://{shown}:{listener.getsockname()[1]}", thread, backend.library.turns
+            )
         finally:
+            # Answers that are broken off now are no errors that anybody wants to read.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             server.should_exit = True
             backend.opened.set()
             # Python must not end in the middle of torch's work or import: that aborts the process.

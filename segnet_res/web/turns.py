@@ -37,7 +37,7 @@ class Turnstile:
                 pass
             yield
 
-    def close(self, seconds: float = 30) -> None:
+    def close(self, seconds: float = 10) -> None:
         """Let nobody through any more, and wait so long at most for whoever has the turn.
 
         Python must not end while a model computes: the libraries below would abort the process.
@@ -45,9 +45,16 @@ class Turnstile:
         with self._changed:
             self._closed.set()
             self._changed.notify_all()
-            self._changed.wait_for(
-                lambda: not any(ticket.has_turn for ticket in self._waiting), seconds
-            )
+            self._changed.wait_for(lambda: not self._is_busy(), seconds)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody has the turn."""
+        with self._changed:
+            return self._is_busy()
+
+    def _is_busy(self) -> bool:
+        return any(ticket.has_turn for ticket in self._waiting)
 
 
 class Ticket:

@@ -389,6 +389,27 @@ def test_what_a_killed_page_left_is_gone_with_the_next_start(checkpoints, tmp_pa
     assert list(tmp_path.glob("segnet-res-*")) == []
 
 
+def test_a_page_that_is_stopped_while_a_model_works_ends_well(checkpoints, tmp_path):
+    command = [sys.executable, "-m", "segnet_res", "app", "--checkpoints", str(checkpoints)]
+    process = subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        client = Client(re.search(r"http://\S+", process.stdout.readline())[0], verbose=False)
+        small, large = tmp_path / "small.png", tmp_path / "large.png"
+        small.write_bytes(png(32, 32))
+        large.write_bytes(png(3000, 3000))
+        client.predict(handle_file(small), api_name="/predict")
+        jobs = [client.submit(handle_file(large), api_name="/predict") for _ in range(3)]
+        while not any(job.status().code.name == "PROCESSING" for job in jobs):
+            threading.Event().wait(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    assert "terminate called" not in told
+    assert "Traceback" not in told
+
+
 @pytest.fixture(scope="module")
 def accepting(tmp_path_factory):
     """A page that takes checkpoints."""

@@ -75,6 +75,7 @@ def test_closing_waits_for_whoever_has_the_turn_and_sends_the_others_away():
     ticket.leave()
     closer.join(10)
     assert not closer.is_alive()
+    assert not turns.busy
     with pytest.raises(SegnetResError, match="the page is being stopped"), turns.turn():
         pytest.fail("somebody got through")
 
@@ -83,3 +84,4 @@ def test_closing_ends_when_the_work_takes_too_long():
     turns = Turnstile()
     assert turns.enter().wait(0)
     turns.close(seconds=0.01)
+    assert turns.busy
