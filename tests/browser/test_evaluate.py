@@ -45,7 +45,7 @@ def data(tmp_path_factory):
     make_dataset(
         folder / "caps", [f"cap{i:02}_{side}" for i in range(4) for side in "ab"], (71, 83)
     )
-    make_dataset(folder / "many", [f"part{i:03}" for i in range(60)], (500, 500))
+    make_dataset(folder / "many", [f"part{i:03}" for i in range(60)], (250, 250))
     return folder
 
 
