@@ -84,7 +84,10 @@ export class Entry {
       reference.kind = "upload";
     } catch (error) {
       // The picture can be inspected without.
-      if (this.reference === reference) this.reference = null;
+      if (this.reference === reference) {
+        this.reference = null;
+        this.notice = error.message;
+      }
       throw Object.assign(error, { reference });
     }
   }

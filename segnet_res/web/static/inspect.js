@@ -1,18 +1,16 @@
 // The Inspect tab: puts the columns together, and keeps pictures, results and questions in step.
 
-import { Asker } from "./asking.js";
 import { el, fileUrl } from "./dom.js";
 import { Entry } from "./entries.js";
 import { Findings } from "./findings.js";
+import { InspectServer } from "./inspect-server.js";
 import { JudgeControls } from "./judge.js";
+import { Messages, waitingText } from "./messages.js";
 import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, keepPage, markSample, sampleList } from "./sources.js";
 import { FilmStrip } from "./strip.js";
 import { t } from "./texts.js";
 import { Viewer } from "./viewer.js";
-
-// The server's own limit; asked here too, because an upload of half a gigabyte takes its time.
-const MAX_BYTES = 512 * 2 ** 20;
 
 // More than somebody steps through; the Batch tab takes thousands.
 const MAX_PICTURES = 300;
@@ -27,7 +25,6 @@ export function start(parts) {
 class InspectTab {
   constructor({ element, value, onValue, send, upload }) {
     this.element = element;
-    this.upload = upload;
     this.model = null;
     this.entries = [];
     this.current = null;
@@ -35,10 +32,8 @@ class InspectTab {
     // Counts what was shown: the page's state for whoever waits for it.
     this.shown = 0;
     this.changed = 0;
-    this.inspectAsker = new Asker({ value, onValue, send: send.inspect });
-    this.refineAsker = slotAsker("refine", send);
-    this.unsureAsker = slotAsker("unsure", send);
-    this.downloadAsker = slotAsker("download", send);
+    this.server = new InspectServer({ value, onValue, send, upload });
+    this.messages = new Messages();
     this.#build();
     this.viewer.clear(t("inspect.start"));
     document.addEventListener("segnet-res:model", (event) => this.#modelChosen(event.detail));
@@ -86,17 +81,13 @@ class InspectTab {
     });
     this.referenceBox.node.append(this.own);
     this.samples = el("div", { class: "sr-sample-box" });
-    this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
-    this.warnings = el("div", { class: "sr-warnings", role: "status" });
-    this.status = el("div", { class: "sr-status" });
-    // For screen readers: seconds that count up would be a flood.
-    this.aloud = el("span", { class: "sr-aloud", role: "status" });
+    const { alert, warnings, status, aloud } = this.messages;
     this.element.classList.add("sr-inspect");
     this.element.replaceChildren(
       el("aside", { class: "sr-left", "aria-label": t("inspect.left") },
         this.imageBox.node, this.referenceBox.node, this.samples),
-      el("div", { class: "sr-centre" }, this.alert, this.warnings, this.viewer.node, this.strip.node,
-        this.status, this.aloud),
+      el("div", { class: "sr-centre" }, alert, warnings, this.viewer.node, this.strip.node, status,
+        aloud),
       el("aside", { class: "sr-right", "aria-label": t("inspect.right") }, this.findings.node),
     );
     acceptDrops(this.element, (files) => this.#dropped(files));
@@ -110,7 +101,7 @@ class InspectTab {
     this.model = choice.name;
     this.#tellStrip();
     if (this.current) this.#display();
-    else this.#fail(this.model ? null : choice.reason);
+    else this.messages.fail(this.model ? null : choice.reason);
     this.#work();
   }
 
@@ -179,7 +170,7 @@ class InspectTab {
     }).filter((entry) => entry !== null);
     if (chosen.length) this.#select(chosen[Math.min(index, chosen.length - 1)]);
     if (chosen.length < entries.length) {
-      this.#fail(t("inspect.tooMany", { most: MAX_PICTURES }));
+      this.messages.fail(t("inspect.tooMany", { most: MAX_PICTURES }));
     }
     this.#tellStrip();
     this.#work();
@@ -187,7 +178,7 @@ class InspectTab {
 
   #referenceChosen(file) {
     if (this.current) return this.#setReference({ file, name: file.name });
-    this.#say(t("inspect.pictureFirst"));
+    this.messages.say(t("inspect.pictureFirst"));
   }
 
   #setReference(reference) {
@@ -276,22 +267,18 @@ class InspectTab {
     if (entry === this.current) this.#busy();
     const judgement = this.judge.fields();
     try {
-      await entry.uploaded((file) => this.#uploaded(file));
-      // The next file travels while the server works on this one.
-      next?.uploaded((file) => this.#uploaded(file)).catch(() => {});
-      const key = entry.state(judgement);
-      const reply = await this.inspectAsker.ask({
-        model, source: entry.source, reference: entry.wantedReference(), ...judgement,
-      }, (ahead) => {
+      const found = this.server.inspect(entry, model, judgement, (ahead) => {
         this.ahead = ahead;
       });
-      entry.results.set(model, { reply, key });
+      // The next file travels while the server works on this one.
+      if (next) this.server.uploaded(entry).then(() => this.server.uploaded(next)).catch(() => {});
+      entry.results.set(model, await found);
       entry.failed = null;
       entry.sentAgain = false;
     } catch (error) {
-      if (error.reference) entry.notice = error.message;
-      else if (error.reply?.gone && entry.file && !entry.sentAgain) entry.sendAgain();
-      else entry.failed = { model, sentence: error.message };
+      // Without its reference the entry is still open, and says why.
+      if (error.reply?.gone && entry.file && !entry.sentAgain) entry.sendAgain();
+      else if (!error.reference) entry.failed = { model, sentence: error.message };
     }
     this.inspecting = null;
     this.ahead = 0;
@@ -313,21 +300,11 @@ class InspectTab {
     const known = entry.results.get(model);
     if (entry === this.current) this.element.classList.add("sr-busy");
     try {
-      await entry.uploaded((file) => this.#uploaded(file));
-      const key = entry.state(judgement);
-      const reply = await this.refineAsker.ask({
-        result: known.reply.result, reference: entry.wantedReference(), ...judgement,
-      });
-      const { unsure } = known.reply.files;
-      if (unsure) reply.files.unsure = unsure;
-      // What the picture itself took is worth more than how long the sliders take.
-      reply.timings = known.reply.timings;
-      Object.assign(known, { reply, key });
+      Object.assign(known, await this.server.refine(entry, known.reply, judgement));
     } catch (error) {
       // A result that the server has forgotten is made again; a reference that could not be
       // uploaded is left out, anything else is told in place of the result.
-      if (error.reference) entry.notice = error.message;
-      else entry.results.delete(model);
+      if (!error.reference) entry.results.delete(model);
       if (!error.reference && !error.reply?.gone) entry.failed = { model, sentence: error.message };
     }
     this.refining = null;
@@ -336,22 +313,8 @@ class InspectTab {
     this.#work();
   }
 
-  async #uploaded(file) {
-    if (file.size > MAX_BYTES) {
-      const megabytes = Math.round(file.size / 2 ** 20);
-      throw new Error(t("inspect.tooLarge", { name: file.name, megabytes }));
-    }
-    try {
-      return (await this.upload(file)).path;
-    } catch (error) {
-      throw new Error(t("inspect.uploadFailed", { name: file.name, reason: error?.message ?? error }));
-    }
-  }
-
   async #unsure(result) {
-    const reply = await this.unsureAsker.ask({ result: result.result }, (ahead) => {
-      this.viewer.tell(waitingText(ahead));
-    });
+    const reply = await this.server.unsure(result, (ahead) => this.viewer.tell(waitingText(ahead)));
     for (const entry of this.entries) {
       for (const { reply: known } of entry.results.values()) {
         if (known.result === reply.result) known.files.unsure = reply.file;
@@ -363,16 +326,13 @@ class InspectTab {
   async #download(kind) {
     const result = this.current?.result(this.model);
     if (!result) return;
-    const reference = this.current.wantedReference();
     const button = this.findings.downloads.querySelector(`[data-kind=${kind}]`);
     button.classList.add("sr-working");
     try {
-      const reply = await this.downloadAsker.ask({
-        result: result.result, reference, download: kind, ...this.judge.fields(),
-      });
+      const reply = await this.server.download(this.current, result, kind, this.judge.fields());
       el("a", { href: fileUrl(reply.file), download: reply.name }).click();
     } catch (error) {
-      this.#fail(error.message);
+      this.messages.fail(error.message);
     } finally {
       button.classList.remove("sr-working");
     }
@@ -416,11 +376,10 @@ class InspectTab {
 
   #shown(entry, result) {
     this.seen = entry;
-    this.#fail(result.reference_error ?? entry.notice);
-    this.#warn(result.warnings);
+    this.messages.fail(result.reference_error ?? entry.notice);
+    this.messages.warn(result.warnings);
     this.findings.show(result, this.viewer.hidden);
-    this.#say(summary(result));
-    this.aloud.textContent = "";
+    this.messages.summarize(result);
     this.element.classList.remove("sr-busy");
     // The token changes once the result is on the screen.
     const token = ++this.shown;
@@ -448,47 +407,25 @@ class InspectTab {
     this.seen = null;
     this.findings.clear();
     this.viewer.clear(text);
-    this.#warn([]);
-    this.#fail(null);
-    this.#say("");
+    this.messages.warn([]);
+    this.messages.fail(null);
+    this.messages.say("");
   }
 
   // No result: an old verdict beside a new error would be read as its verdict.
   #failed(sentence) {
     this.#forget(t("inspect.noResult"));
-    this.#fail(sentence);
+    this.messages.fail(sentence);
     this.#ready(`failed-${++this.shown}`);
   }
 
-  #fail(sentence) {
-    this.alert.textContent = sentence ?? "";
-    this.alert.hidden = !sentence;
-  }
-
-  #warn(sentences) {
-    this.warnings.replaceChildren(...sentences.map((text) => el("p", {},
-      el("strong", { text: t("inspect.check") }), ` ${text}`)));
-  }
-
-  #say(text) {
-    this.status.textContent = text;
-  }
-
-  // Seconds show that something goes on: a large picture takes its time.
   #busy() {
     this.element.classList.add("sr-busy");
-    const { current: entry } = this;
-    const began = performance.now();
-    const tell = () => {
-      if (entry !== this.current || !entry.isOpen(this.model)) return clearInterval(timer);
-      const seconds = Math.floor((performance.now() - began) / 1000);
-      const aloud = this.ahead ? waitingText(this.ahead) : t("inspect.workingAloud", { name: entry.name });
-      if (this.aloud.textContent !== aloud) this.aloud.textContent = aloud;
-      this.#say(this.ahead ? waitingText(this.ahead) : t("inspect.working", { name: entry.name, seconds }));
-    };
-    clearInterval(this.timer);
-    const timer = this.timer = setInterval(tell, 500);
-    tell();
+    const { current: entry, model } = this;
+    this.messages.count(entry.name, {
+      ahead: () => this.ahead,
+      still: () => entry === this.current && model === this.model && entry.isOpen(model),
+    });
   }
 
   #ready(token) {
@@ -503,36 +440,9 @@ class InspectTab {
   }
 }
 
-// The replies to these events come by way of slot.js.
-function slotAsker(name, send) {
-  let latest = null;
-  return new Asker({
-    value: () => latest,
-    onValue: (act) => document.addEventListener(`segnet-res:reply:${name}`, (event) => {
-      latest = event.detail;
-      act();
-    }),
-    send: send[name],
-  });
-}
-
 function chooseModel(name) {
   const select = document.getElementById("sr-model");
   if (select.value === name || ![...select.options].some((option) => option.value === name)) return;
   select.value = name;
   select.dispatchEvent(new Event("change"));
-}
-
-function waitingText(ahead) {
-  return ahead === 1 ? t("inspect.waitingOne") : t("inspect.waiting", { ahead });
-}
-
-function summary({ image, step, timings }) {
-  const stages = ["read", "load", "model", "files", "regions", "metrics"];
-  // Loading is told when there was some.
-  const times = stages.filter((name) => name !== "load" || timings[name] >= 20)
-    .map((name) => t("inspect.stage", { name: t(`inspect.stage-${name}`), ms: timings[name] ?? 0 }));
-  const size = t("inspect.size", { width: image.width, height: image.height });
-  const reduced = step > 1 ? [t("inspect.reduced", { step })] : [];
-  return [size, ...times, ...reduced].join(" · ");
 }
