@@ -211,13 +211,13 @@ def test_all_pictures_are_compared_stepped_through_and_summed(compare, part, tmp
     expect(compare.get_by_role("button", name="Compare all")).to_be_visible()
     compare.get_by_role("button", name="All compared (2)").click()
     total = float(compare.locator("[data-number=differ]").inner_text().removesuffix(" %"))
-    each = [float(text.removesuffix(" %")) for text in states.all_inner_texts()]
+    each = [float(text.removesuffix(" %")) for text in states.all_text_contents()]
     assert total == pytest.approx(np.mean(each), abs=0.011)
     compare.locator(".sr-compare canvas").first.focus()
     acted(compare, lambda: compare.keyboard.press("ArrowRight"))
     expect(current).to_contain_text("part-8.png")
     compare.get_by_label("Most different first").check()
-    names = compare.locator(".sr-compare-picture .sr-name").all_inner_texts()
+    names = compare.locator(".sr-compare-picture .sr-name").all_text_contents()
     by_share = sorted(zip(each, ["part-7.png", "part-8.png"], strict=True), key=lambda e: -e[0])
     assert names == [name for _, name in by_share]
     compare.get_by_role("button", name="Remove all").click()

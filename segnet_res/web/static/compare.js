@@ -3,13 +3,11 @@
 import { Asker } from "./asking.js";
 import { PictureList } from "./compare-list.js";
 import { Screen } from "./compare-screen.js";
+import { FileError, uploadFiles } from "./compare-upload.js";
 import { el, recall, remember } from "./dom.js";
 import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, markSample, sampleList } from "./sources.js";
 import { t } from "./texts.js";
-
-// The server's own limit; asked here too, because an upload of half a gigabyte takes its time.
-const MAX_MB = 512;
 
 const CHOICE_KEY = "segnet-res:second-model";
 
@@ -198,6 +196,7 @@ class CompareTab {
   }
 
   #clear() {
+    this.turn++;
     this.#run(false);
     this.list.clear();
     this.#cleared();
@@ -232,47 +231,56 @@ class CompareTab {
     this.pumping = true;
     for (let next; (next = this.#next());) await this.#compare(next);
     this.pumping = false;
+    if (this.list.running) this.list.setRunning(false);
   }
 
   #next() {
-    const { current, entries, running } = this.list;
+    const { current, running } = this.list;
     if (current && !current.reply?.files && this.asked !== this.turn) return current;
-    if (!running) return null;
-    const open = entries.find((entry) => !entry.reply && !entry.error);
-    if (!open) this.list.setRunning(false);
-    return open ?? null;
+    return running ? this.#open()[0] ?? null : null;
+  }
+
+  #open() {
+    return this.list.entries.filter((entry) => !entry.reply && !entry.error);
   }
 
   async #compare(entry) {
     const { turn } = this;
-    const looked = entry === this.list.current;
+    const looked = entry === this.list.current && this.asked !== turn;
     if (looked) this.asked = turn;
-    const wanted = () => turn === this.turn && looked;
-    const models = this.screen.models.join("\n");
-    const ticking = looked ? this.#tick(entry, wanted) : null;
+    const wanted = () => looked && turn === this.turn;
+    const progress = looked ? this.#progress(entry, wanted) : null;
     try {
       if (this.few === 0) throw new Error(this.#tooFew());
-      await this.#uploaded(entry, wanted);
-      const [first, second] = this.screen.models;
+      await uploadFiles(entry, this.upload);
+      const models = this.screen.models;
       const { source, reference } = entry;
+      const [first, second] = models;
       const asked = { action: "compare", first, second, source, reference, numbers: !looked };
-      const reply = await this.asker.ask(asked, (ahead) => {
-        if (wanted()) this.screen.say(t("compare.waitingFor", { ahead }));
-      });
-      if (models !== this.screen.models.join("\n")) return;
+      const reply = await this.asker.ask(asked, (ahead) => progress?.wait(ahead));
+      if (models.join("\n") !== this.screen.models.join("\n")) return;
       this.#keep(entry, reply);
       if (wanted()) await this.#show(entry, turn);
       else this.#updateTable();
     } catch (error) {
-      entry.error = error.message;
-      this.list.update(entry);
-      if (wanted()) this.#failed(error.message);
+      this.#compareFailed(entry, error, wanted());
     } finally {
-      clearInterval(ticking);
+      progress?.stop();
     }
-    const open = this.list.entries.filter((other) => !other.reply && !other.error).length;
     if (this.list.running) {
-      this.screen.say(t("compare.progress", { done: this.list.entries.length - open, total: this.list.entries.length }));
+      const total = this.list.entries.length;
+      this.screen.say(t("compare.progress", { done: total - this.#open().length, total }));
+    }
+  }
+
+  #compareFailed(entry, error, wanted) {
+    entry.error = error.message;
+    this.list.update(entry);
+    if (wanted) this.#failed(error.message);
+    // Not this picture but the server fails: all others would wait for nothing.
+    if (!error.reply && !(error instanceof FileError)) {
+      this.#run(false);
+      this.screen.fail(error.message);
     }
   }
 
@@ -280,9 +288,8 @@ class CompareTab {
   #updateTable() {
     const replies = this.#replies();
     const { current } = this.list;
-    if (current?.reply?.files && (this.screen.scope === "all" || replies.length === 2 || !this.#next())) {
-      this.screen.table(current, replies);
-    }
+    const due = this.screen.scope === "all" || replies.length === 2 || this.#open().length === 0;
+    if (current?.reply?.files && due) this.screen.table(current, replies);
   }
 
   #keep(entry, reply) {
@@ -294,29 +301,25 @@ class CompareTab {
   }
 
   // A large picture takes its time; the seconds show that something goes on.
-  #tick(entry, wanted) {
+  #progress({ name }, wanted) {
     const begun = Date.now();
-    this.element.classList.add("sr-busy");
-    this.screen.say(t("compare.comparing", { name: entry.name }));
-    return setInterval(() => {
+    let before = 0;
+    const tell = () => {
       const seconds = Math.round((Date.now() - begun) / 1000);
-      if (wanted()) this.screen.say(t("compare.comparingFor", { name: entry.name, seconds }));
-    }, 1000);
-  }
-
-  async #uploaded(entry, wanted) {
-    const send = async (file) => {
-      const size = Math.round(file.size / 2 ** 20);
-      if (size > MAX_MB) throw new Error(t("compare.tooLarge", { name: file.name, size, limit: MAX_MB }));
-      if (wanted()) this.screen.say(t("compare.uploading", { name: file.name }));
-      try {
-        return { kind: "upload", path: (await this.upload(file)).path, name: file.name };
-      } catch (error) {
-        throw new Error(t("compare.notUploaded", { name: file.name, reason: error?.message ?? error }));
-      }
+      const text = before ? t("compare.waitingFor", { ahead: before })
+        : t("compare.comparing", { name, seconds });
+      if (wanted()) this.screen.say(text);
     };
-    entry.source ??= await send(entry.file);
-    if (entry.mask && !entry.reference) entry.reference = await send(entry.mask);
+    this.element.classList.add("sr-busy");
+    tell();
+    const ticking = setInterval(tell, 1000);
+    return {
+      wait: (ahead) => {
+        before = ahead;
+        tell();
+      },
+      stop: () => clearInterval(ticking),
+    };
   }
 
   async #show(entry, turn) {
@@ -325,8 +328,9 @@ class CompareTab {
       if (!shown || turn !== this.turn) return;
     } catch (error) {
       if (turn !== this.turn) return;
-      // The server has forgotten the files: the next look compares anew.
+      // The server has forgotten the files of an earlier look: compare anew, but once.
       entry.reply = null;
+      if (this.asked !== turn) return this.#pump();
       return this.#failed(error.message);
     }
     this.screen.table(entry, this.#replies());
