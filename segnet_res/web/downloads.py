@@ -193,3 +193,6 @@ KINDS: dict[str, tuple[str, Callable[[Seen], bytes]]] = {
     "json": (".json", _json),
     "csv": (".csv", _csv),
 }
+
+# Those that read the picture anew, and take its memory.
+NEED_PICTURE = frozenset({"overlay", "outline", "errors"})

@@ -14,7 +14,7 @@ from segnet_res.classes import background
 from segnet_res.errors import CheckpointError, DataError, ImageError, SegnetResError
 from segnet_res.images import UInt8Array
 from segnet_res.web.backend import Backend
-from segnet_res.web.downloads import Seen, write_download
+from segnet_res.web.downloads import NEED_PICTURE, Seen, write_download
 from segnet_res.web.judging import Judge
 from segnet_res.web.measures import class_rows, score_fields
 from segnet_res.web.reference import Reference, read_reference
@@ -148,6 +148,12 @@ class Inspector:
             ``waiting`` replies, then one ``download`` with the ``file`` and its ``name``.
         """
         reply, request = new_reply("download", content), Request.from_untrusted(content)
+        if request.download not in NEED_PICTURE:
+            # Nobody should queue behind other people's pictures for a file that is nearly there.
+            with self._light:
+                written = answered(reply, lambda: self._download(request))
+            yield written
+            return
         yield from in_turn(self._library.turns, reply, lambda: self._download(request))
 
     def _look(self, request: Request) -> Reply:

@@ -355,6 +355,14 @@ def test_downloads_hold_what_is_seen(inspector, upload, picture):
     assert (confidence[0, 0], confidence[9, 0]) == (200, 215)
 
 
+def test_a_mask_is_taken_away_without_the_queue(inspector, upload, picture):
+    reply = ask(inspector, image=upload("a.png", picture))
+    with inspector._library.turns.enter():
+        assert np.array_equal(pixels_of(take(inspector, reply, "mask")), picture > 127)
+        drawn = inspector.download({"result": reply["result"], "download": "overlay"})
+        assert next(drawn)["kind"] == "waiting"
+
+
 def test_reports_tell_what_was_judged_and_how(inspector, upload, picture):
     image = upload("a.png", picture)
     reply = ask(inspector, image=image)
