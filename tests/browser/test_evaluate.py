@@ -275,6 +275,7 @@ def test_other_classes_than_the_datasets_are_told(page):
 def test_without_an_allowed_folder_the_samples_can_be_tried(open_page):
     page = open_page(viewport={"width": 1440, "height": 900})
     page.get_by_role("tab", name="Evaluate").click()
+    page.wait_for_selector(".sr-evaluate[data-sets]")
     expect(page.get_by_role("radio", name="Samples")).to_be_checked()
     page.get_by_role("radio", name="Dataset").check(force=True)
     expect(page.locator(".sr-evaluate")).to_contain_text("start the page with --data FOLDER")
