@@ -103,5 +103,5 @@ export class FilmStrip {
 // Names of a series differ at their ends.
 function shortened(name) {
   const plain = name.replace(/\.[^.]{1,5}$/, "");
-  return plain.length > 13 ? `${plain.slice(0, 4)}…${plain.slice(-7)}` : plain;
+  return plain.length > 13 ? `${plain.slice(0, 4)}…${plain.slice(-6)}` : plain;
 }
