@@ -30,6 +30,10 @@ def parts(tmp_path_factory) -> Path:
     )
     (root / "line 1" / "half.png").write_bytes(b"\x89PNG nonsense")
     (root / "line 1" / "notes.txt").write_text("no picture")
+    # Enough to be still at it when somebody presses a button.
+    (root / "many").mkdir()
+    for i in range(500):
+        (root / "many" / f"{i}.png").hardlink_to(root / "line 1" / "part-2.png")
     return root
 
 
@@ -105,7 +109,7 @@ def test_chosen_pictures_become_a_table_with_verdicts(batch, parts, segmenter):
 
 def test_a_folder_is_inspected_filtered_sorted_and_opened(batch):
     expect(batch.locator("#sr-batch-folder option")).to_have_text(
-        ["none", "the whole allowed folder", "line 1", "line 1/night"]
+        ["none", "the whole allowed folder", "line 1", "many", "line 1/night"]
     )
     inspect_folder(batch)
     everything = ["half.png", "night/part-2.png", "part-0.png", "part-1.png", "part-2.png"]
@@ -203,21 +207,18 @@ def test_a_reload_finds_the_batch_again_and_a_new_one_replaces_it(batch, problem
     expect(chip(batch, "all")).to_contain_text("5")
 
 
-def test_a_running_batch_can_be_stopped(batch, parts, tmp_path):
-    # The same picture many times: enough to be still at it when somebody presses the button.
-    picture = (parts / "line 1" / "part-0.png").read_bytes()
-    files = []
-    for i in range(60):
-        files.append(tmp_path / f"copy-{i:02d}.png")
-        files[-1].write_bytes(picture)
-    batch.set_input_files("#sr-batch-files", files)
+def test_a_running_batch_can_be_stopped(batch):
+    batch.get_by_label("or a folder of the server").select_option("many")
+    expect(batch.locator(".sr-batch-source .sr-note")).to_have_text(
+        "500 pictures, with all subfolders"
+    )
     batch.get_by_role("button", name="Inspect all").click()
     batch.wait_for_selector(".sr-batch-table tbody tr")
     batch.get_by_role("button", name="Stop", exact=True).first.click()
     wait_until(batch, "stopped")
-    expect(batch.locator(".sr-job-text")).to_contain_text(re.compile(r"stopped after \d+ of 60"))
+    expect(batch.locator(".sr-job-text")).to_contain_text(re.compile(r"stopped after \d+ of 500"))
     finished = int(chip(batch, "all").inner_text().split()[-1])
-    assert 0 < finished < 60
+    assert 0 < finished < 500
     expect(batch.get_by_role("button", name="Inspect all")).to_be_enabled()
 
 
