@@ -58,7 +58,8 @@ def data_server(checkpoints, data):
 def page(open_page, data_server):
     page = open_page(data_server.url, viewport={"width": 1440, "height": 900})
     page.get_by_role("tab", name="Evaluate").click()
-    page.wait_for_selector(".sr-evaluate[data-sets]")
+    # The first page of a server waits for it to warm up.
+    page.wait_for_selector(".sr-evaluate[data-sets]", timeout=60_000)
     return page
 
 
