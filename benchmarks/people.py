@@ -236,6 +236,13 @@ class Person:
             outcome["said"],
         )
 
+    def work_out(self, view: str) -> None:
+        """Choose a view of the viewer and wait until it is drawn, however long that takes."""
+        self.page.locator("#sr-inspect .sr-modes").get_by_text(view, exact=True).click()
+        canvas, message = "#sr-inspect .sr-stage canvas", "#sr-inspect .sr-message"
+        self.page.wait_for_selector(f"{canvas}[data-mode={view}]")
+        self.page.wait_for_selector(message, state="hidden")
+
     def timed(self, selector: str, act: str) -> float:
         """Act on an element and return the milliseconds until the canvas was drawn again."""
         script = f"(node) => bench.act(node, (node) => {{ {act} }})"

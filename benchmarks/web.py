@@ -97,6 +97,8 @@ def toggles(browser: Browser, arguments: argparse.Namespace) -> dict[str, Any]:
         person = Person(browser, server.url)
         which = person.take("part.jpg", photograph(3, 4000, 3000))
         person.drop(which, 0)
+        # What the model has to work out first is no toggle; afterwards it is one like the others.
+        person.work_out("Unsure")
         for _ in range(arguments.repeats):
             for name, ms in _toggle_times(person):
                 result.setdefault(name, []).append(ms)

@@ -1,13 +1,15 @@
 """Take the pictures of the page for README and docs: one of each tab, on synthetic parts.
 
-    segnet-res train --out runs/first
+    segnet-res train --out runs/first --start checkpoints/magnetic-tile.safetensors
     python scripts/screenshots.py runs/first/best.safetensors
 
-The checkpoint given here is compared with the bundled one. Parts and masks are drawn with fixed
-seeds, so that a picture changes when the page does. Look at them before you commit them.
+The checkpoint given here is seen in the pictures, and compared with the bundled one. Parts and
+masks are drawn with fixed seeds, so that a picture changes when the page does. Look at them before
+you commit them.
 """
 
 import argparse
+import io
 import os
 import re
 import shutil
@@ -19,8 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from segnet_res.data import SegmentationDataset
@@ -35,9 +36,10 @@ PATIENCE = 600_000
 
 
 def inspect(page: Page) -> None:
-    """One sample with its reference, seen as errors."""
+    """One sample with its reference; specks do not count, here and in the tabs after it."""
+    page.get_by_label("Smallest region that counts, in pixels").first.fill("25")
     shown = page.get_attribute(".sr-inspect", "data-ready")
-    page.click("#sr-inspect button[data-sample=break]")
+    page.click("#sr-inspect button[data-sample=fray]")
     page.wait_for_function(
         "before => document.querySelector('.sr-inspect').dataset.ready !== before", arg=shown
     )
@@ -64,9 +66,15 @@ def batch(page: Page) -> None:
 
 
 def compare(page: Page) -> None:
-    """Two checkpoints on one sample."""
-    page.locator(".sr-compare button[data-sample=break]").click()
+    """Two checkpoints on one sample, the bundled one first."""
+    page.locator(".sr-compare button[data-sample=fray]").click()
     expect(page.locator(".sr-compare")).to_contain_text("of the pixels differ")
+    shown = page.get_attribute(".sr-compare", "data-ready")
+    page.get_by_role("button", name="Swap A and B").click()
+    page.wait_for_function(
+        "before => document.querySelector('.sr-compare').dataset.ready !== before", arg=shown
+    )
+    expect(page.locator(".sr-compare .sr-pane select").first).to_have_value(BUNDLED.stem)
 
 
 def models(page: Page) -> None:
@@ -131,9 +139,11 @@ def draw_parts(folder: Path) -> None:
 def shoot(page: Page, name: str, scheme: str) -> None:
     """Keep what is seen as a small PNG."""
     target = OUT / f"{name.lower()}{'-dark' if scheme == 'dark' else ''}.png"
-    pixels = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
     OUT.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(target), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    with Image.open(io.BytesIO(page.screenshot())) as image:
+        # All colours: of a palette the small swatches would get others.
+        image.convert("RGB").save(target, optimize=True)
     sys.stdout.write(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e3:.0f} kB\n")
 
 
