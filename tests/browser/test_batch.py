@@ -49,9 +49,10 @@ def batch(open_page, data_page) -> Page:
 
 
 def open_batch(page: Page) -> Page:
-    page.wait_for_selector(".sr-inspect[data-ready]", state="attached")
+    # The first page of a server waits for it to warm up.
+    page.wait_for_selector(".sr-inspect[data-ready]", state="attached", timeout=60_000)
     page.get_by_role("tab", name="Batch").click()
-    page.wait_for_selector(".sr-batch[data-folders]")
+    page.wait_for_selector(".sr-batch[data-folders]", timeout=60_000)
     return page
 
 
