@@ -100,9 +100,11 @@ def serve(
             backend.opened.set()
             # Python must not end in the middle of torch's work or import: that aborts the process.
             backend.library.turns.close()
-            backend.jobs.close()
-            thread.join(10)
-            warm_up.join(30)
+            # While it still works the command leaves without it, and nothing is worth a wait.
+            busy = backend.library.turns.busy
+            backend.jobs.close(0 if busy else 10)
+            thread.join(1 if busy else 10)
+            warm_up.join(0 if busy else 30)
 
 
 def is_local(host: str) -> bool:

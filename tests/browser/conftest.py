@@ -98,7 +98,7 @@ def start_page(folder: Path, *options: str) -> Iterator[RunningPage]:
     assert match, f"the page did not start: {line}"
     yield RunningPage(match[0], process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 
