@@ -21,7 +21,7 @@ def test_a_password_is_asked_for_twice_and_only_its_hash_is_kept(runner, tmp_pat
 def test_a_slip_is_asked_again_and_a_new_password_replaces_the_old(runner, tmp_path):
     file = tmp_path / "logins"
     runner.invoke(app, ["logins", str(file), "anna"], input="first password\n" * 2)
-    answers = "second password\nsecond pasword\n" + "second password\n" * 2
+    answers = "second password\nsecond passw0rd\n" + "second password\n" * 2
     result = runner.invoke(app, ["logins", str(file), "anna"], input=answers)
     assert result.output.endswith(f"anna has a new password in {file}\n")
     assert file.read_text().count("anna:") == 1
