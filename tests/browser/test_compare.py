@@ -198,6 +198,25 @@ def test_swapping_and_choosing_the_same_exchanges_the_sides(compare, part):
     assert (a.input_value(), b.input_value()) == ("a-tiles", "b-other")
 
 
+def test_what_was_found_goes_with_the_checkpoint_that_found_it(compare, part):
+    choose(compare, part)
+    table = compare.locator(".sr-compare")
+    expect(table).not_to_contain_text("What changes from A to B appears here.")
+
+    def swap_and_look() -> None:
+        # In one step of the browser: no answer can come between.
+        told = compare.evaluate(
+            """() => {
+                document.querySelector("[aria-label='Swap A and B']").click();
+                return document.querySelector(".sr-compare").textContent;
+            }"""
+        )
+        assert "What changes from A to B appears here." in told
+
+    acted(compare, swap_and_look)
+    expect(table).not_to_contain_text("What changes from A to B appears here.")
+
+
 def test_all_pictures_are_compared_stepped_through_and_summed(compare, part, tmp_path):
     second = tmp_path / "part-8.png"
     pixels = np.asarray(Image.open(part)).copy()

@@ -115,7 +115,10 @@ class CompareTab {
       this.list.update(entry);
     }
     this.#run(false);
-    if (this.list.current) this.#choose(this.list.current);
+    if (!this.list.current) return;
+    // Until the answer comes, masks of one checkpoint must not stand under the name of another.
+    this.screen.clear("");
+    this.#choose(this.list.current);
   }
 
   // Pictures come from files, samples and datasets.
