@@ -133,5 +133,6 @@ def test_a_server_that_has_gone_is_told(page, problems):
     expect(page.locator(".sr-alert")).to_contain_text(
         "The page's server does not answer; start it again", timeout=25_000
     )
-    # The browser and gradio log the lost connection, as they should.
+    # The browser and gradio log the lost connection, as they should, and again at each try.
+    page.close()
     problems.clear()
