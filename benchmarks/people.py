@@ -70,7 +70,6 @@ window.bench = {
         return { ms, said, status: status.textContent, ready: root.dataset.ready,
             alert: document.querySelector(".sr-alert").textContent };
     },
-    watch() { this.run = this.changed(document.querySelector(".sr-inspect"), "data-ready"); },
     async act(node, act) {
         const start = performance.now();
         act(node);
@@ -208,15 +207,6 @@ class Person:
         self.begin_drop(which, salt)
         return self.end_drop()
 
-    def choose(self, file: Path) -> None:
-        """Choose a file of this machine and wait until its mask is drawn."""
-        self.page.evaluate("bench.watch()")
-        self.page.set_input_files("#sr-image", file)
-        self.page.evaluate("bench.run")
-        ready = self.page.get_attribute(".sr-inspect", "data-ready") or ""
-        if ready.startswith("failed"):
-            raise SystemExit(f"no result: {self.page.inner_text('.sr-alert')}")
-
     def begin_drop(self, which: int, salt: int) -> None:
         """Drop a picture on the viewer."""
         script = "([which, salt]) => { bench.run = bench.drop(which, salt); }"
@@ -247,17 +237,6 @@ class Person:
         """Act on an element and return the milliseconds until the canvas was drawn again."""
         script = f"(node) => bench.act(node, (node) => {{ {act} }})"
         return float(self.page.locator(selector).first.evaluate(script))
-
-    def collect_garbage(self) -> float:
-        """Empty the browser's cache, and return the MB that scripts of the page still hold."""
-        session = self.context.new_cdp_session(self.page)
-        session.send("HeapProfiler.collectGarbage")
-        # Chromium's own, which it bounds: without a profile on disk it lies in memory.
-        session.send("Network.clearBrowserCache")
-        session.send("Performance.enable")
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        session.detach()
-        return next(m["value"] for m in metrics if m["name"] == "JSHeapUsedSize") / 1e6
 
     def leave(self) -> None:
         """Close the browser."""

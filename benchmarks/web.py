@@ -35,6 +35,7 @@ from people import (
     surroundings,
 )
 from playwright.sync_api import Browser
+from unwatched import Unwatched
 
 from segnet_res import Segmenter
 from segnet_res.checkpoint import Checkpoint, Metadata
@@ -130,7 +131,7 @@ def shift(browser: Browser, arguments: argparse.Namespace) -> dict[str, Any]:
     grown: dict[str, list[float]] = {"server": [], "disk": [], "browser": [], "scripts": []}
     pictures = [photograph(i, 4000, 3000) for i in range(4)]
     with quick_checkpoints() as folder, serving(folder) as server:
-        person = Person(browser, server.url)
+        person = Unwatched(browser, server.url)
         for i in range(arguments.pictures):
             # Files on disk, as people have them: the browser would hold those that are on none.
             file = folder / f"part-{i}.jpg"
