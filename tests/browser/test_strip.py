@@ -67,6 +67,36 @@ def test_several_pictures_are_inspected_and_stepped_through(page, pictures, act_
     expect(page.locator(".sr-source").first).to_contain_text("part-2.png")
 
 
+def test_pictures_that_are_left_give_their_memory_back(page, tmp_path, act_and_wait):
+    for number in (1, 2):
+        # Wider than a preview: a closer look loads the whole picture too.
+        Image.new("L", (2300, 40), 60 * number).save(tmp_path / f"part-{number}.png")
+    page.evaluate("""() => {
+        const make = window.createImageBitmap;
+        const made = [];
+        window.createImageBitmap = async (...given) => {
+            const bitmap = await make(...given);
+            made.push(bitmap);
+            return bitmap;
+        };
+        // One that is closed has no width.
+        window.openBitmaps = () => made.filter(({ width }) => width > 0).length;
+        window.madeBitmaps = () => made.length;
+    }""")
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", sorted(tmp_path.glob("*.png"))))
+    all_done(page)
+    canvas = page.locator(".sr-stage canvas")
+    for key in ("PageDown", "PageUp", "PageDown"):
+        canvas.focus()
+        page.keyboard.press("z")
+        page.wait_for_function("openBitmaps() === 2")
+        act_and_wait(page, lambda key=key: page.keyboard.press(key))
+        assert page.evaluate("openBitmaps()") == 1
+    assert page.evaluate("madeBitmaps()") == 7
+    act_and_wait(page, lambda: page.get_by_text("Remove all").click())
+    assert page.evaluate("openBitmaps()") == 0
+
+
 def test_a_picture_seen_before_comes_back_without_the_server(page, pictures, act_and_wait):
     act_and_wait(page, lambda: page.set_input_files("#sr-image", [pictures[0], pictures[2]]))
     all_done(page)
