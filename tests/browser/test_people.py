@@ -83,7 +83,6 @@ def open_german(open_page, german_server) -> Callable[..., Page]:
             color_scheme=scheme,
         )
         page.set_default_timeout(60_000)
-        page.set_default_timeout(60_000)
         page.wait_for_selector("[data-samples]")
         page.wait_for_function("document.querySelector('#sr-model')?.value")
         return page
@@ -305,8 +304,11 @@ def test_a_picture_is_inspected_by_keyboard_alone(page, part, act_and_wait):
 
 
 def test_a_file_is_chosen_by_keyboard(page, part, act_and_wait):
+    # A page that is still being put together may take the focus away again.
+    page.wait_for_function("document.querySelector('#sr-model')?.value")
     box = page.locator("#sr-image")
     tab_to(page, box)
+    expect(box).to_be_focused()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
     act_and_wait(page, lambda: chooser.value.set_files(part))
