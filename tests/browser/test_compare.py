@@ -146,14 +146,22 @@ def drawn(page: Page) -> list[str]:
     return page.evaluate(VIEWS)
 
 
+def wait_until_redrawn(page: Page, before: list[str]) -> None:
+    """Wait until all three views differ: a turn of the wheel arrives when the browser has time."""
+    for _ in range(100):
+        if all(a != b for a, b in zip(before, drawn(page), strict=True)):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("not all views have changed")
+
+
 def test_one_zoom_one_view_and_one_pointer_for_all(compare, part):
     choose(compare, part)
     fitted = drawn(compare)
     canvases = compare.locator(".sr-compare canvas")
     canvases.nth(1).hover()
     compare.mouse.wheel(0, -500)
-    zoomed = drawn(compare)
-    assert all(a != b for a, b in zip(fitted, zoomed, strict=True))
+    wait_until_redrawn(compare, fitted)
     texts = compare.locator(".sr-compare .sr-hover").all_inner_texts()
     places = {text.split("  ")[0] for text in texts}
     assert len(texts) == 3
