@@ -181,7 +181,7 @@ def test_one_zoom_one_view_and_one_pointer_for_all(compare, part):
     assert masks[2] == fitted[2]
     compare.keyboard.press("1")
     compare.keyboard.press("Space")
-    assert compare.locator(".sr-compare .sr-badge:visible").count() == 3
+    expect(compare.locator(".sr-compare .sr-badge:visible")).to_have_count(3)
     compare.keyboard.press("Space")
     assert drawn(compare) == fitted
 
