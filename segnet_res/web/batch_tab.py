@@ -6,7 +6,7 @@ import gradio as gr
 
 from segnet_res.web.backend import Backend
 from segnet_res.web.batch import Batches
-from segnet_res.web.script import script_component
+from segnet_res.web.script import ASKED, script_component
 
 
 def build(backend: Backend) -> gr.HTML:
@@ -17,13 +17,5 @@ def build(backend: Backend) -> gr.HTML:
     def ask(event: gr.EventData) -> dict[str, Any]:
         return batches.answer(event._data)
 
-    view.ask(
-        ask,
-        outputs=view,
-        show_progress="hidden",
-        trigger_mode="multiple",
-        # Answers are quick: the long work goes on in a job.
-        concurrency_limit=None,
-        api_visibility="private",
-    )
+    view.ask(ask, outputs=view, **ASKED)
     return view

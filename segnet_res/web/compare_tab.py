@@ -7,7 +7,7 @@ import gradio as gr
 from segnet_res.web.backend import Backend
 from segnet_res.web.comparer import Comparer
 from segnet_res.web.replies import Reply
-from segnet_res.web.script import script_component
+from segnet_res.web.script import ASKED, script_component
 
 
 def build(backend: Backend) -> gr.HTML:
@@ -18,13 +18,5 @@ def build(backend: Backend) -> gr.HTML:
     def ask(event: gr.EventData) -> Iterator[Reply]:
         yield from comparer.answer(event._data)
 
-    view.ask(
-        ask,
-        outputs=view,
-        show_progress="hidden",
-        trigger_mode="multiple",
-        # Those who wait are many and do nothing; the queue that they see is ours.
-        concurrency_limit=None,
-        api_visibility="private",
-    )
+    view.ask(ask, outputs=view, **ASKED)
     return view

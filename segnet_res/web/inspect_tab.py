@@ -9,15 +9,7 @@ from segnet_res.web.backend import Backend
 from segnet_res.web.inspection import Inspector
 from segnet_res.web.replies import Reply
 from segnet_res.web.samples import Samples
-from segnet_res.web.script import script_component
-
-# Those who wait are many and do nothing; the queue that they see is ours.
-_OPTIONS: dict[str, Any] = {
-    "show_progress": "hidden",
-    "trigger_mode": "multiple",
-    "concurrency_limit": None,
-    "api_visibility": "private",
-}
+from segnet_res.web.script import ASKED, script_component
 
 
 def build(backend: Backend) -> gr.HTML:
@@ -45,10 +37,10 @@ def build(backend: Backend) -> gr.HTML:
     def download(event: gr.EventData) -> Iterator[Reply]:
         yield from inspector.download(event._data)
 
-    view.inspect(inspect, outputs=view, **_OPTIONS)
-    view.refine(refine, outputs=slots["refine"], **_OPTIONS)
-    view.unsure(unsure, outputs=slots["unsure"], **_OPTIONS)
-    view.download(download, outputs=slots["download"], **_OPTIONS)
+    view.inspect(inspect, outputs=view, **ASKED)
+    view.refine(refine, outputs=slots["refine"], **ASKED)
+    view.unsure(unsure, outputs=slots["unsure"], **ASKED)
+    view.download(download, outputs=slots["download"], **ASKED)
     return view
 
 

@@ -1,8 +1,18 @@
 """Components that a script of ours draws."""
 
 import json
+from typing import Any
 
 import gradio as gr
+
+# How a script's question is asked. Those who wait are many and do nothing; the queue that they see
+# is ours.
+ASKED: dict[str, Any] = {
+    "show_progress": "hidden",
+    "trigger_mode": "multiple",
+    "concurrency_limit": None,
+    "api_visibility": "private",
+}
 
 
 def script_component(script: str, *events: str, elem_id: str) -> gr.HTML:
