@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segnet_res.models.base import SegmentationModel
 from segnet_res.models.blocks import ConvNorm, Stage
-from segnet_res.models.unpooling import max_pool, max_unpool
+from segnet_res.models.unpooling import marked_pool, marked_unpool, max_pool, max_unpool
 
 
 class ResSegNet(SegmentationModel):
@@ -34,7 +34,13 @@ class ResSegNet(SegmentationModel):
         shortcut: Whether there are shortcuts around the stages.
         skip: Whether the encoder's features are added in the decoder.
         path: Whether finer scales go past the pooling to coarser ones.
+
+    Attributes:
+        portable: Whether places of maxima are kept as marks instead of indices: the same logits,
+            slower here and far faster elsewhere. Switched by `segnet_res.models.portable` alone.
     """
+
+    portable: bool = False
 
     def __init__(
         self,
@@ -74,13 +80,16 @@ class ResSegNet(SegmentationModel):
 
     def logits(self, pixels: Tensor) -> Tensor:
         """Map (N, channels, H, W), multiples of 32, to (N, num_classes, H, W)."""
+        pool, unpool = (max_pool, max_unpool)
+        if self.portable:
+            pool, unpool = (marked_pool, marked_unpool)
         features = pixels
         scales: list[tuple[Tensor, Tensor]] = []
         finer: Tensor | None = None
         for i, stage in enumerate(self.encoder):
             features = stage(features)
-            pooled, indices = max_pool(features)
-            scales.append((features, indices))
+            pooled, places = pool(features)
+            scales.append((features, places))
             if self.path is not None:
                 # (N, widths of all finer stages, h, w): averages keep what the maxima drop.
                 every = features if finer is None else torch.cat([finer, features], dim=1)
@@ -88,8 +97,8 @@ class ResSegNet(SegmentationModel):
                 pooled = pooled + self.path[i](finer)
             features = pooled
         for stage in self.decoder:
-            skipped, indices = scales.pop()
-            features = max_unpool(features, indices, (skipped.shape[-2], skipped.shape[-1]))
+            skipped, places = scales.pop()
+            features = unpool(features, places, (skipped.shape[-2], skipped.shape[-1]))
             if self.skip:
                 features = features + skipped
             features = stage(features)

@@ -1,8 +1,18 @@
-"""Max-pooling that remembers where each maximum was, and the way back."""
+"""Max-pooling that remembers where each maximum was, and the way back, in two equal forms.
+
+The indexed form is the fast one for torch. The marked form is made of operators that every runtime
+has fast kernels for; an export uses it, by `portable`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+# The first of equal maxima is kept, row by row, as `max_pool2d` does: it gets the highest rank.
+_RANKS = ((4.0, 3.0), (2.0, 1.0))
 
 
 def max_pool(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,3 +47,60 @@ def max_unpool(pooled: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor
         (n, channels, height * width), dtype=pooled.dtype, device=pooled.device
     ).scatter(2, indices.flatten(2), pooled.flatten(2))
     return flat.view(n, channels, height, width)
+
+
+def marked_pool(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the maximum of each 2x2 window, and mark it by ranks instead of indices.
+
+    Args:
+        features: (N, C, H, W), both even.
+
+    Returns:
+        The maxima (N, C, H / 2, W / 2), and marks (N, C, H, W) of the features' type: 0 below the
+        maximum of the window, else 4, 3, 2, 1 by the place in it, so that of equal maxima the first
+        has the highest mark.
+    """
+    pooled = F.max_pool2d(features, kernel_size=2)
+    height, width = pooled.shape[-2:]
+    ranks = torch.tensor(_RANKS, dtype=features.dtype, device=features.device)
+    return pooled, (features >= _doubled(pooled)).to(features.dtype) * ranks.repeat(height, width)
+
+
+def marked_unpool(pooled: Tensor, marks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Put each value back where its window has the highest mark, zeros elsewhere.
+
+    Equal to `max_unpool` after `max_pool`, ties included.
+
+    Args:
+        pooled: (N, C, h, w), finite.
+        marks: (N, C, 2 h, 2 w) from `marked_pool`.
+        size: (H, W) of the features before pooling, which is that of the marks.
+
+    Returns:
+        (N, C, H, W), of the type of ``pooled``.
+    """
+    assert marks.shape[-2:] == size
+    highest = marks >= _doubled(F.max_pool2d(marks, kernel_size=2))
+    return _doubled(pooled) * highest.to(pooled.dtype)
+
+
+@contextmanager
+def portable(model: nn.Module) -> Iterator[None]:
+    """Let a model pool and unpool by marks, as an export must; afterwards by indices again.
+
+    Every part of the model with a flag ``portable`` is switched; a model without one stays as it
+    is.
+    """
+    switched = [part for part in model.modules() if getattr(part, "portable", None) is False]
+    for part in switched:
+        part.portable = True
+    try:
+        yield
+    finally:
+        for part in switched:
+            part.portable = False
+
+
+def _doubled(features: Tensor) -> Tensor:
+    """Return (N, C, 2 h, 2 w): each value four times."""
+    return F.interpolate(features, scale_factor=2, mode="nearest")

@@ -2,7 +2,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segnet_res.models import max_pool, max_unpool
+from segnet_res.models import (
+    build_model,
+    marked_pool,
+    marked_unpool,
+    max_pool,
+    max_unpool,
+    portable,
+)
 
 SIZES = [(2, 2), (8, 8), (7, 9), (3, 2), (32, 31)]
 
@@ -65,3 +72,53 @@ def test_cuda_equals_the_cpu(size):
     expected, places = max_pool(features)
     restored = max_unpool(pooled, indices, size).cpu()
     assert torch.equal(restored, max_unpool(expected, places, size))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (8, 6), (32, 64)])
+def test_marks_equal_indices(size):
+    features = features_with_ties(size)
+    pooled, indices = max_pool(features)
+    again, marks = marked_pool(features)
+    assert torch.equal(again, pooled)
+    values = torch.randn_like(pooled)
+    assert torch.equal(marked_unpool(values, marks, size), max_unpool(values, indices, size))
+
+
+def test_the_first_of_equal_maxima_has_the_highest_mark():
+    features = torch.tensor([[[[1.0, 5.0, 3.0, 3.0], [5.0, 0.0, 3.0, 3.0]]]])
+    pooled, marks = marked_pool(features)
+    assert pooled.tolist() == [[[[5, 3]]]]
+    assert marks.tolist() == [[[[0, 3, 4, 3], [2, 0, 2, 1]]]]
+    restored = marked_unpool(torch.tensor([[[[7.0, -8.0]]]]), marks, (2, 4))
+    assert restored.tolist() == [[[[0, 7, -8, 0], [0, 0, 0, 0]]]]
+
+
+@pytest.mark.parametrize("architecture", ["ressegnet-tiny", "segnet-tiny"])
+def test_a_portable_model_gives_the_same_logits(architecture):
+    torch.manual_seed(0)
+    model = build_model(architecture, num_classes=3).eval()
+    # Flat areas and noise: windows of ties and without.
+    images = torch.randint(0, 256, (2, 3, 45, 70))
+    images[:, :, :20] = 90
+    with torch.inference_mode():
+        expected = model(images)
+        with portable(model):
+            assert model.portable
+            found = model(images)
+    assert not model.portable
+    assert torch.equal(found, expected)
+
+
+def test_portable_ends_with_the_block_and_ignores_other_models():
+    model = build_model("ressegnet-tiny", num_classes=2)
+    inside = []
+
+    def fail():
+        with portable(torch.nn.Sequential(model, torch.nn.ReLU())):
+            inside.append(model.portable)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert inside == [True]
+    assert not model.portable
