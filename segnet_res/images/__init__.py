@@ -1,0 +1,37 @@
+"""Reading and writing pictures and masks: every bit depth and file format in, one form out.
+
+A picture is (H, W, channels) uint8, channels 3 (RGB) or 1 (grey); a mask is (H, W) uint8 labels.
+Files appear whole or not at all.
+"""
+
+from segnet_res.images.arrays import Channels, UInt8Array, to_channels
+from segnet_res.images.files import SUFFIXES, atomic_write, find_images
+from segnet_res.images.masks import labels_from_colors, read_mask
+from segnet_res.images.reading import (
+    MAX_PIXELS,
+    Picture,
+    image_size,
+    is_grey,
+    read_image,
+    read_picture,
+)
+from segnet_res.images.writing import write_image, write_mask
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Channels",
+    "Picture",
+    "UInt8Array",
+    "atomic_write",
+    "find_images",
+    "image_size",
+    "is_grey",
+    "labels_from_colors",
+    "read_image",
+    "read_mask",
+    "read_picture",
+    "to_channels",
+    "write_image",
+    "write_mask",
+]

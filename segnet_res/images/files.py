@@ -1,0 +1,55 @@
+"""Pictures as files: which there are, and how one appears whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from segnet_res.errors import StorageError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return all pictures below a folder, by suffix, in the order of their paths.
+
+    Hidden files and folders are left out: ``._a.jpg`` is a leftover of macOS, not a picture.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path`` that takes its place when the block ends well.
+
+    Missing folders are made. When the block raises, the temporary file goes and what was at
+    ``path`` stays.
+
+    Raises:
+        StorageError: when the system refuses: no room, no permission, a folder in the way.
+    """
+    # Hidden, so that find_images passes over it; the name is cut to fit the system's limit.
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror or error}); "
+            "free some room or choose another place"
+        ) from error
