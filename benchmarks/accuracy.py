@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import confusions, gflop, machine, parameters, percent, scores
+from measure import confusions, gflop, parameters, percent, scores
 
 from segnet_res import SegmentationDataset, Segmenter
+from segnet_res.checkpoint import Checkpoint
 from segnet_res.data import SPLITS
 from segnet_res.data.dataset import read_split
 from segnet_res.images import atomic_write
@@ -85,7 +86,9 @@ def train(experiment: Experiment, data: Path, out: Path, seed: int, common: list
 def measure(out: Path, data: Path, device: str) -> dict[str, Any]:
     """Return what a finished run reached."""
     dataset = SegmentationDataset(data, "val")
-    segmenter = Segmenter.from_checkpoint(out / "last.safetensors", device)
+    checkpoint = out / "last.safetensors"
+    segmenter = Segmenter.from_checkpoint(checkpoint, device, "torch")
+    model = Checkpoint.load(checkpoint).build_model()
     with (out / "metrics.csv").open(newline="") as file:
         history = list(csv.DictReader(file))
     curve = [float(row["miou"] or 0) for row in history]
@@ -94,10 +97,10 @@ def measure(out: Path, data: Path, device: str) -> dict[str, Any]:
         "epochs": len(curve),
         "epochs_to_90": next(i for i, v in enumerate(curve, 1) if v >= 0.9 * curve[-1]),
         "train_seconds": sum(float(row["seconds"]) for row in history),
-        "parameters": parameters(segmenter.model),
-        "gflop_per_megapixel": gflop(segmenter.model, segmenter.channels),
+        "parameters": parameters(model),
+        "gflop_per_megapixel": gflop(model, model.channels),
         "config": json.loads((out / "config.json").read_text()),
-        "machine": machine(segmenter.device),
+        "machine": segmenter.device,
         "torch": torch.__version__,
     }
 

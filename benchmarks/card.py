@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import confusions, gflop, machine, parameters, percent, scores
+from measure import confusions, gflop, parameters, percent, scores
 
 from segnet_res import SegmentationDataset, Segmenter, build_model
 from segnet_res.assessment import RESAMPLES, SMALLEST
-from segnet_res.checkpoint import read_metadata, short_hash
+from segnet_res.checkpoint import Checkpoint, read_metadata, short_hash
+from segnet_res.models import resolve_device
 from segnet_res.recipe import TrainConfig
 
 BEGIN, END = "<!-- measured: begin (benchmarks/card.py) -->", "<!-- measured: end -->"
@@ -40,25 +41,21 @@ def measure(checkpoint: Path, root: Path, split: str, device: str, flips: bool) 
         "split": split,
         "flips": flips,
         **scores(confusions(segmenter, dataset), dataset),
-        "speed": speed(segmenter, dataset),
-        "machine": machine(segmenter.device),
+        "speed": speed(checkpoint, device, dataset),
+        "machine": segmenter.device,
         "torch": torch.__version__,
     }
 
 
-def speed(segmenter: Segmenter, dataset: SegmentationDataset) -> dict[str, Any]:
+def speed(checkpoint: Path, device: str, dataset: SegmentationDataset) -> dict[str, Any]:
     """Compare the time for a picture with that of the peer, picture by picture in turn."""
-    peer = build_model(PEER, num_classes=len(segmenter.class_map), channels=segmenter.channels)
+    model = Checkpoint.load(checkpoint).build_model()
+    classes, channels = dataset.class_map, model.channels
+    peer = build_model(PEER, num_classes=len(classes), channels=channels).eval()
+    place = resolve_device(device)
     rivals = {
-        "ours": Segmenter(
-            segmenter.model,
-            segmenter.class_map,
-            channels=segmenter.channels,
-            device=segmenter.device,
-        ),
-        "peer": Segmenter(
-            peer, segmenter.class_map, channels=segmenter.channels, device=segmenter.device
-        ),
+        "ours": Segmenter.from_checkpoint(checkpoint, device, "torch"),
+        "peer": Segmenter.of_model(peer, classes, channels=channels, device=place),
     }
     images = [dataset[i].image for i in range(0, len(dataset), max(1, len(dataset) // TIMED))]
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
@@ -72,10 +69,10 @@ def speed(segmenter: Segmenter, dataset: SegmentationDataset) -> dict[str, Any]:
     return {
         "peer": PEER,
         "times_as_fast": float(ratio),
-        "parameters": parameters(segmenter.model),
+        "parameters": parameters(model),
         "peer_parameters": parameters(peer),
-        "gflop_per_megapixel": gflop(segmenter.model, segmenter.channels),
-        "peer_gflop_per_megapixel": gflop(peer, segmenter.channels),
+        "gflop_per_megapixel": gflop(model, channels),
+        "peer_gflop_per_megapixel": gflop(peer.cpu(), channels),
     }
 
 

@@ -1,6 +1,5 @@
 """What the benchmarks share: scores with intervals, size and operations of a model."""
 
-import platform
 from typing import Any
 
 import numpy as np
@@ -55,13 +54,6 @@ def gflop(model: torch.nn.Module, channels: int) -> float:
     with FlopCounterMode(display=False) as counter:
         model.eval()(torch.zeros(1, channels, 256, 256, device=device))
     return counter.get_total_flops() / 1e9 / (256 * 256 / 1e6)
-
-
-def machine(device: torch.device) -> str:
-    """Name what computed."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 
 def percent(value: float | None) -> str:

@@ -25,7 +25,7 @@ class Threshold(nn.Module):
 
 
 def segmenter(names=("sound", "scratch"), channels=1):
-    return Segmenter(Threshold(), ClassMap.from_names(names), channels=channels, device=CPU)
+    return Segmenter.of_model(Threshold(), ClassMap.from_names(names), channels=channels, device=CPU)
 
 
 def test_a_perfect_model_scores_one(tiny_dataset):

@@ -1,14 +1,15 @@
 """From a picture to labels: the Segmenter, its tiles, and runs over folders."""
 
 from segnet_res.inference.folder import FileResult, FolderRun, predict_folder
-from segnet_res.inference.segmenter import BACKENDS, Prediction, Segmenter, evaluating
+from segnet_res.inference.runtime import BACKENDS
+from segnet_res.inference.segmenter import Part, Prediction, Segmenter
 
 __all__ = [
     "BACKENDS",
     "FileResult",
     "FolderRun",
+    "Part",
     "Prediction",
     "Segmenter",
-    "evaluating",
     "predict_folder",
 ]

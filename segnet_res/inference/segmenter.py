@@ -1,30 +1,27 @@
 """The one way from a picture to labels, for page, command line and Python."""
 
-import math
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from segnet_res.checkpoint import Checkpoint
+from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
-from segnet_res.errors import CheckpointError, DeviceError, UsageError
+from segnet_res.errors import CheckpointError, UsageError
 from segnet_res.images import Channels, UInt8Array, to_channels
+from segnet_res.inference.disagreement import distance
+from segnet_res.inference.opening import open_runtime
+from segnet_res.inference.runtime import MIRRORS, PRECISIONS, Runtime, Values
 from segnet_res.inference.tiling import Span, check_tile, ramp, spans
-from segnet_res.models import is_out_of_memory, resolve_device
 
-BACKENDS = ("auto", "torch")
-
-# The axes along which each mirror image is turned; the first is the picture itself.
-_MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -40,16 +37,21 @@ class Prediction:
     confidence: NDArray[np.float32]
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode and give every part its own mode back afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
+@dataclass(frozen=True)
+class Part:
+    """A finished part of a prediction.
+
+    Attributes:
+        rows: Which rows of the picture.
+        columns: Which columns of the picture.
+        labels: (rows, columns) uint8.
+        confidence: (rows, columns) float32, 0 to 1.
+    """
+
+    rows: slice
+    columns: slice
+    labels: UInt8Array
+    confidence: NDArray[np.float32]
 
 
 class Segmenter:
@@ -59,44 +61,37 @@ class Segmenter:
     memory beyond the picture and its result stays bounded.
 
     Args:
-        model: Gives (N, C, H, W) logits of (N, channels, H, W) pixels of 0 to 255; moved to
-            ``device``; its training mode is the same after each prediction.
+        runtime: Runs the model.
         class_map: The classes of the logits, in order.
         channels: 3 (RGB) or 1 (grey): what the model takes; pictures are converted.
-        device: Where it computes.
         tile: Largest height and width that goes through the model at once, a multiple of 32.
         overlap: Pixels that neighbouring tiles share, a multiple of 32, at most ``tile / 4``.
         flips: Average over the picture and its mirror images; four times the work.
-        precision: ``float32``, or ``bfloat16`` or ``float16``: faster on CUDA, and labels may
-            differ at borders.
+        metadata: What the checkpoint says about itself; None where there is none.
 
     Raises:
-        UsageError: when tile, overlap or precision make no sense.
+        UsageError: when tile or overlap make no sense.
     """
 
     def __init__(
         self,
-        model: nn.Module,
+        runtime: Runtime,
         class_map: ClassMap,
         *,
         channels: int,
-        device: torch.device,
         tile: int = 1024,
         overlap: int = 128,
         flips: bool = False,
-        precision: str = "float32",
+        metadata: Metadata | None = None,
     ) -> None:
         check_tile(tile, overlap)
-        if precision not in _DTYPES:
-            raise UsageError(f"precision {precision!r} is unknown; choose {', '.join(_DTYPES)}")
-        self.model = model.to(device)
+        self.runtime = runtime
         self.class_map = class_map
         self.channels = cast(Channels, channels)
-        self.device = device
         self.tile = tile
         self.overlap = overlap
         self.flips = flips
-        self.precision = precision
+        self.metadata = metadata
 
     @classmethod
     def from_checkpoint(
@@ -109,39 +104,91 @@ class Segmenter:
         overlap: int = 128,
         flips: bool = False,
         precision: str = "float32",
-    ) -> "Segmenter":
-        """Load a checkpoint.
+    ) -> Segmenter:
+        """Load a checkpoint, or what was exported from one.
 
         Args:
-            path: A ``.safetensors`` file.
+            path: A ``.safetensors`` file, or an export: ``.onnx``, or ``.xml`` with its ``.bin``.
+                For an export torch is not imported.
             device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
-            backend: What runs the model: ``auto`` or ``torch``.
+            backend: What runs the model: one of `BACKENDS`.
             tile: As for the class, and so are the others.
             overlap: See the class.
             flips: See the class.
-            precision: See the class.
+            precision: ``float32``, or ``bfloat16`` or ``float16``: faster on CUDA, and labels may
+                differ at borders.
 
         Raises:
             CheckpointError: when the file is no checkpoint of this program.
             DeviceError: when the device is missing.
             UsageError: when an option makes no sense.
         """
-        if backend not in BACKENDS:
-            raise UsageError(f"backend {backend!r} is unknown; choose {' or '.join(BACKENDS)}")
         check_tile(tile, overlap)
-        target = resolve_device(device)
-        checkpoint = Checkpoint.load(path)
-        model = checkpoint.build_model().to(memory_format=torch.channels_last)
+        check_precision(precision)
+        runtime, metadata = open_runtime(
+            Path(path), device=device, backend=backend, precision=precision
+        )
         return cls(
-            model,
-            checkpoint.metadata.class_map,
-            channels=checkpoint.metadata.channels,
-            device=target,
+            runtime,
+            metadata.class_map,
+            channels=metadata.channels,
             tile=tile,
             overlap=overlap,
             flips=flips,
-            precision=precision,
+            metadata=metadata,
         )
+
+    @classmethod
+    def of_model(
+        cls,
+        model: nn.Module,
+        class_map: ClassMap,
+        *,
+        channels: int,
+        device: torch.device,
+        tile: int = 1024,
+        overlap: int = 128,
+        flips: bool = False,
+        precision: str = "float32",
+    ) -> Segmenter:
+        """Segment with a module of torch.
+
+        Args:
+            model: Gives (N, C, H, W) logits of (N, channels, H, W) pixels of 0 to 255; moved to
+                ``device``; its training mode is the same after each prediction.
+            class_map: As for the class, and so are the others.
+            channels: See the class.
+            device: Where it computes.
+            tile: See the class.
+            overlap: See the class.
+            flips: See the class.
+            precision: As for `from_checkpoint`.
+
+        Raises:
+            UsageError: when tile, overlap or precision make no sense.
+        """
+        # Imported here: an export is segmented without torch.
+        from segnet_res.inference.torch_runtime import TorchRuntime
+
+        check_precision(precision)
+        return cls(
+            TorchRuntime(model, device, precision=precision),
+            class_map,
+            channels=channels,
+            tile=tile,
+            overlap=overlap,
+            flips=flips,
+        )
+
+    @property
+    def backend(self) -> str:
+        """What runs the model: ``torch``, ``onnxruntime`` or ``openvino``."""
+        return self.runtime.backend
+
+    @property
+    def device(self) -> str:
+        """What computes, in words for a person."""
+        return self.runtime.device
 
     def predict(self, image: UInt8Array) -> Prediction:
         """Segment one picture.
@@ -158,29 +205,46 @@ class Segmenter:
             DeviceError: when memory runs out.
             CheckpointError: when the model's output is not numbers, or not of these classes.
         """
-        pixels = to_channels(image, self.channels)
-        height, width = pixels.shape[:2]
-        labels = np.empty((height, width), np.uint8)
-        confidence = np.empty((height, width), np.float32)
-        with evaluating(self.model), torch.inference_mode():
-            for rows, columns, logits in self._blended(pixels, self._logits):
-                best = logits.argmax(dim=0)
-                sure = (logits.amax(dim=0) - logits.logsumexp(dim=0)).exp()
-                _check_finite(sure)
-                labels[rows, columns] = best.to(torch.uint8).cpu().numpy()
-                confidence[rows, columns] = sure.cpu().numpy()
+        labels = np.empty(image.shape[:2], np.uint8)
+        confidence = np.empty(image.shape[:2], np.float32)
+        for part in self.parts(image):
+            labels[part.rows, part.columns] = part.labels
+            confidence[part.rows, part.columns] = part.confidence
         return Prediction(labels, confidence)
+
+    def predict_batch(self, images: Sequence[UInt8Array]) -> list[Prediction]:
+        """Segment several pictures of one size, in one pass of the model where they fit a tile.
+
+        Args:
+            images: As for `predict`, all of the same height and width; at least one.
+
+        Raises:
+            ImageError: See `predict`, as are the others.
+            DeviceError: when memory runs out.
+            CheckpointError: when the model's output is not numbers, or not of these classes.
+        """
+        if max(images[0].shape[:2]) > self.tile:
+            return [self.predict(image) for image in images]
+        batch = np.stack([to_channels(image, self.channels) for image in images])
+        return [Prediction(*self._decide(logits)) for logits in self._logits(batch)]
+
+    def parts(self, image: UInt8Array) -> Iterator[Part]:
+        """Segment one picture and yield each part as soon as no later tile will change it.
+
+        Arguments and errors are those of `predict`. The parts cover each pixel once, from the top
+        left, row of tiles by row of tiles; nothing of the size of the picture is held beside it.
+        """
+        pixels = to_channels(image, self.channels)
+        for rows, columns, logits in self._blended(pixels, self._tile_logits):
+            yield Part(rows, columns, *self._decide(logits))
 
     def disagreement(self, image: UInt8Array) -> NDArray[np.float32]:
         """Tell where the model answers otherwise when it sees the picture mirrored.
 
         The picture and its three mirror images are segmented, whatever ``flips`` says, and their
-        answers turned back. How far the four softmaxes of a pixel lie apart is their
-        Jensen-Shannon distance: the square root (Endres and Schindelin, 2003) of the divergence
-        (Lin, 1991), which is the entropy of their mean less the mean of their entropies, as a
-        share of the largest value that four answers about so many classes can have. 0: all the
-        same; 1: each sure of something else. Unlike a low confidence it shows where a model is
-        sure by chance.
+        answers turned back. The value is how far the four softmaxes of a pixel lie apart, as
+        `segnet_res.inference.disagreement.distance` measures it. 0: all the same; 1: each sure of
+        something else. Unlike a low confidence it shows where a model is sure by chance.
 
         Args:
             image: As for `predict`.
@@ -195,17 +259,19 @@ class Segmenter:
         """
         pixels = to_channels(image, self.channels)
         result = np.empty(pixels.shape[:2], np.float32)
-        with evaluating(self.model), torch.inference_mode():
-            for rows, columns, logits in self._blended(pixels, self._mirrored):
-                answers = logits.view(len(_MIRRORS), len(self.class_map), *logits.shape[1:])
-                apart = _distance(answers)
-                _check_finite(apart)
-                result[rows, columns] = apart.cpu().numpy()
+        for rows, columns, values in self._blended(pixels, self._mirrored):
+            answers = self.runtime.numpy(values)
+            answers = answers.reshape(len(MIRRORS), -1, *answers.shape[1:])
+            result[rows, columns] = _finite(distance(answers))
         return result
 
+    def _decide(self, logits: Values) -> tuple[UInt8Array, NDArray[np.float32]]:
+        labels, confidence = self.runtime.decide(logits)
+        return labels, _finite(confidence)
+
     def _blended(
-        self, pixels: UInt8Array, compute: Callable[[UInt8Array], Tensor]
-    ) -> Iterator[tuple[slice, slice, Tensor]]:
+        self, pixels: UInt8Array, compute: Callable[[UInt8Array], Values]
+    ) -> Iterator[tuple[slice, slice, Values]]:
         """Yield rows, columns and finished values (K, rows, columns), block by block.
 
         Only what neighbours still need is kept: the right edge of the tile before and the lower
@@ -216,105 +282,78 @@ class Segmenter:
             compute: Gives the values (K, h, w) of the pixels (h, w, channels) of a tile.
         """
         height, width = pixels.shape[:2]
-        overlap = self.overlap
-        later = torch.from_numpy(ramp(overlap)).to(self.device)
-        above: list[Tensor] = []
+        overlap, copy = self.overlap, self.runtime.copy
+        later = self.runtime.values(ramp(overlap))
+        above: list[Values] = []
         for row in spans(height, self.tile, overlap):
-            below: list[Tensor] = []
-            beside: Tensor | None = None
+            below: list[Values] = []
+            beside: Values = None
             for i, column in enumerate(spans(width, self.tile, overlap)):
                 values = compute(pixels[row.start : row.stop, column.start : column.stop])
                 if beside is not None:
-                    values[:, :, :overlap] = torch.lerp(beside, values[:, :, :overlap], later)
+                    values[:, :, :overlap] = _mixed(beside, values[:, :, :overlap], later)
                 if not column.last:
-                    beside = values[:, :, -overlap:].clone()
+                    beside = copy(values[:, :, -overlap:])
                     values = values[:, :, :-overlap]
                 if not row.first:
-                    values[:, :overlap] = torch.lerp(above[i], values[:, :overlap], later[:, None])
+                    values[:, :overlap] = _mixed(above[i], values[:, :overlap], later[:, None])
                 if not row.last:
-                    below.append(values[:, -overlap:].clone())
+                    below.append(copy(values[:, -overlap:]))
                     values = values[:, :-overlap]
                 yield _finished(row, overlap), _finished(column, overlap), values
             above = below
 
-    def _logits(self, pixels: UInt8Array) -> Tensor:
-        """Return the logits (C, H, W) float32 of (H, W, channels) pixels."""
-        mirrors = _MIRRORS if self.flips else _MIRRORS[:1]
-        total: Tensor | None = None
-        for logits in self._answers(pixels, mirrors):
-            total = logits if total is None else total + logits
-        assert total is not None
-        return total / len(mirrors)
+    def _tile_logits(self, pixels: UInt8Array) -> Values:
+        """Return the logits (C, H, W) of (H, W, channels) pixels."""
+        return self._logits(pixels[None])[0]
 
-    def _mirrored(self, pixels: UInt8Array) -> Tensor:
+    def _logits(self, images: UInt8Array) -> Values:
+        """Return the logits (N, C, H, W) of (N, H, W, channels) pixels."""
+        mirrors = MIRRORS if self.flips else MIRRORS[:1]
+        total = self._answer(images, mirrors[0])
+        for mirror in mirrors[1:]:
+            total += self._answer(images, mirror)
+        if len(mirrors) > 1:
+            total /= len(mirrors)
+        return total
+
+    def _mirrored(self, pixels: UInt8Array) -> Values:
         """Return the logits of picture and mirror images, one after the other, (4 C, H, W)."""
-        return torch.cat(list(self._answers(pixels, _MIRRORS)))
+        answers = [self.runtime.numpy(self._answer(pixels[None], mirror)) for mirror in MIRRORS]
+        return self.runtime.values(np.concatenate(answers, axis=1)[0])
 
-    def _answers(self, pixels: UInt8Array, mirrors: Sequence[tuple[int, ...]]) -> Iterator[Tensor]:
-        """Yield the logits (C, H, W) float32 of each mirror image, turned back."""
-        # Rows, columns, channels in memory is channels_last already.
-        images = torch.from_numpy(pixels.copy()).to(self.device)[None].permute(0, 3, 1, 2)
-        autocast = torch.autocast(
-            self.device.type,
-            dtype=_DTYPES[self.precision] if self.precision != "float32" else None,
-            enabled=self.precision != "float32",
-        )
-        for dims in mirrors:
-            try:
-                with autocast:
-                    logits = self.model(images.flip(dims)).float().flip(dims)[0]
-            except RuntimeError as error:
-                if is_out_of_memory(error):
-                    height, width = pixels.shape[:2]
-                    raise DeviceError(
-                        f"{self.device}: memory ran out on {width}x{height} pixels; "
-                        f"use smaller tiles (now {self.tile}) or the device cpu"
-                    ) from error
-                raise
-            if len(logits) != len(self.class_map):
-                raise CheckpointError(
-                    f"the model knows {len(logits)} classes, the list of classes has "
-                    f"{len(self.class_map)}; choose the checkpoint that belongs to them"
-                )
-            yield logits
+    def _answer(self, images: UInt8Array, mirror: tuple[int, ...]) -> Values:
+        logits = self.runtime.logits(images, mirror)
+        if logits.shape[1] != len(self.class_map):
+            raise CheckpointError(
+                f"the model knows {logits.shape[1]} classes, the list of classes has "
+                f"{len(self.class_map)}; choose the checkpoint that belongs to them"
+            )
+        return logits
 
 
-def _distance(answers: Tensor) -> Tensor:
-    """Return how far answers lie apart, (H, W) 0 to 1, from logits (answers, C, H, W)."""
-    count, classes = answers.shape[:2]
-    # The divergence is largest when each answer is sure, and as few as possible agree.
-    most = -sum(share * math.log(share) for share in _evenly(count, classes))
-    if not most:
-        return answers.new_zeros(answers.shape[2:])
-    own = answers.new_zeros(answers.shape[2:])
-    mean = answers.new_zeros(answers.shape[1:])
-    # One answer at a time, because all of a tile about many classes take gigabytes.
-    for answer in answers:
-        logs = answer.log_softmax(dim=0)
-        shares = logs.exp()
-        mean += shares / count
-        own += logs.mul_(shares).sum(dim=0) / count
-    # Rounding alone may leave less than nothing. The root grows in step with the difference of
-    # two answers, where the divergence grows with its square and would hardly show.
-    return ((own - mean.xlogy_(mean).sum(dim=0)) / most).clamp(0, 1).sqrt()
+def check_precision(precision: str) -> None:
+    """Refuse a precision that nothing computes in.
 
-
-def _evenly(count: int, classes: int) -> list[float]:
-    """Return the shares of the classes when so many answers spread over them evenly.
-
-    >>> _evenly(4, 3), _evenly(4, 6), _evenly(4, 1)
-    ([0.5, 0.25, 0.25], [0.25, 0.25, 0.25, 0.25], [1.0])
+    Raises:
+        UsageError: when it is unknown.
     """
-    votes = [len(range(i, count, classes)) for i in range(min(count, classes))]
-    return [vote / count for vote in votes]
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision {precision!r} is unknown; choose {', '.join(PRECISIONS)}")
 
 
-def _check_finite(values: Tensor) -> None:
-    if not values.isfinite().all():
+def _mixed(earlier: Values, values: Values, later: Values) -> Values:
+    """Return the mean of two tiles, of which the later one has this weight."""
+    return earlier + (values - earlier) * later
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
         raise CheckpointError(
             "the model answers with values that are not numbers; "
             "its weights are damaged: choose another checkpoint or train again"
         )
+    return values
 
 
 def _finished(span: Span, overlap: int) -> slice:

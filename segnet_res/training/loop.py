@@ -412,4 +412,4 @@ class _Silent:
 
 
 def _segmenter(model: nn.Module, dataset: SegmentationDataset, device: torch.device) -> Segmenter:
-    return Segmenter(model, dataset.class_map, channels=dataset.channels, device=device)
+    return Segmenter.of_model(model, dataset.class_map, channels=dataset.channels, device=device)

@@ -86,10 +86,7 @@ class Speeds:
             segmenter = self._library.load_apart(name)
         picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
         seconds = list(_runs(segmenter, picture, turns))[1:]  # the first one warms up
-        from segnet_res.models import describe_device
-
-        device = describe_device(segmenter.device)
-        return Speed(seconds=statistics.median(seconds), device=device)
+        return Speed(seconds=statistics.median(seconds), device=segmenter.device)
 
     def _forget_others(self) -> None:
         present = set(self._library.keys().values())

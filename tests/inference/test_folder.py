@@ -36,7 +36,7 @@ class Threshold(nn.Module):
 
 @pytest.fixture
 def segmenter():
-    return Segmenter(Threshold(), CLASSES, channels=1, device=torch.device("cpu"))
+    return Segmenter.of_model(Threshold(), CLASSES, channels=1, device=torch.device("cpu"))
 
 
 @pytest.fixture
@@ -148,10 +148,10 @@ def test_a_second_run_keeps_what_is_there(segmenter, source, tmp_path):
     corrected = np.ones((20, 30), np.uint8)
     save(tmp_path / "out/masks/a.png", corrected)
     (tmp_path / "out/masks/b.png").unlink()
-    segmenter.model.calls = 0
+    segmenter.runtime.model.calls = 0
     results = list(predict_folder(segmenter, source, tmp_path / "out"))
     assert {r.name: r.kept for r in results} == {"a.png": True, "b.jpg": False, "sub/c.png": True}
-    assert segmenter.model.calls == 1
+    assert segmenter.runtime.model.calls == 1
     np.testing.assert_array_equal(mask(tmp_path / "out/masks/a.png"), corrected)
 
 

@@ -7,7 +7,9 @@ from torch import nn
 
 from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError, DeviceError, ImageError, UsageError
-from segnet_res.inference import Segmenter, evaluating
+from segnet_res.inference import Segmenter
+from segnet_res.inference.runtime import NumpyRuntime
+from segnet_res.inference.torch_runtime import TorchRuntime, evaluating
 from segnet_res.models import build_model
 
 CPU = torch.device("cpu")
@@ -38,7 +40,7 @@ class Failing(nn.Module):
 
 def make(model=None, **options):
     options = {"channels": 1, "device": CPU} | options
-    return Segmenter(model or Blur(), CLASSES, **options)
+    return Segmenter.of_model(model or Blur(), CLASSES, **options)
 
 
 def picture(height, width, channels=None, seed=0):
@@ -107,6 +109,28 @@ def test_no_tile_is_larger_than_asked():
     make(Watching(), tile=128, overlap=32).predict(picture(300, 500))
     assert len(seen) == 3 * 5
     assert max(max(size) for size in seen) <= 128
+
+
+def test_parts_cover_each_pixel_once():
+    image = picture(300, 259)
+    segmenter = make(tile=128, overlap=32)
+    whole = segmenter.predict(image)
+    seen = np.zeros(image.shape, int)
+    for part in segmenter.parts(image):
+        seen[part.rows, part.columns] += 1
+        np.testing.assert_array_equal(part.labels, whole.labels[part.rows, part.columns])
+        np.testing.assert_array_equal(part.confidence, whole.confidence[part.rows, part.columns])
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("size", [(40, 50), (140, 50)])
+def test_a_batch_gives_what_each_picture_gives(size):
+    images = [picture(*size, 3, seed=seed) for seed in range(3)]
+    segmenter = make(flips=True, tile=128, overlap=32)
+    for image, found in zip(images, segmenter.predict_batch(images), strict=True):
+        alone = segmenter.predict(image)
+        np.testing.assert_array_equal(found.labels, alone.labels)
+        np.testing.assert_allclose(found.confidence, alone.confidence, atol=1e-6)
 
 
 def test_seams_are_smooth():
@@ -178,7 +202,7 @@ def test_disagreement_by_hand():
     apart = make(Column()).disagreement(picture(6, 8))
     np.testing.assert_allclose(apart, np.sqrt(2 / 3), rtol=1e-6)
     two = ClassMap.from_names(["sound", "scratch"])
-    segmenter = Segmenter(Column(2), two, channels=1, device=CPU)
+    segmenter = Segmenter.of_model(Column(2), two, channels=1, device=CPU)
     np.testing.assert_allclose(segmenter.disagreement(picture(6, 8)), 1, rtol=1e-6)
 
 
@@ -197,7 +221,7 @@ def test_disagreement_of_probabilities_by_hand():
 
 def test_nothing_to_disagree_about_with_one_class():
     one = ClassMap.from_names(["road"])
-    segmenter = Segmenter(Blur(classes=1), one, channels=1, device=CPU)
+    segmenter = Segmenter.of_model(Blur(classes=1), one, channels=1, device=CPU)
     assert (segmenter.disagreement(picture(9, 9)) == 0).all()
 
 
@@ -262,7 +286,7 @@ def test_evaluating_switches_inside():
     ],
 )
 def test_out_of_memory(error):
-    message = r"cpu: memory ran out on 30x20 pixels; use smaller tiles \(now 1024\) or"
+    message = r"cpu: memory ran out on 30x20 pixels; use smaller tiles or the device cpu"
     with pytest.raises(DeviceError, match=message):
         make(Failing(error)).predict(picture(20, 30))
 
@@ -273,6 +297,24 @@ def test_weights_that_are_not_numbers():
         model.conv.bias.fill_(float("nan"))
     with pytest.raises(CheckpointError, match="values that are not numbers"):
         make(model).predict(picture(8, 8))
+
+
+def test_numpy_decides_as_torch_does():
+    logits = np.random.default_rng(0).normal(0, 3, (5, 20, 30)).astype(np.float32)
+    # Of equals the first; and a class that is out of the question.
+    logits[3, :10], logits[4, :5] = logits[1, :10], -np.inf
+    by_numpy = NumpyRuntime().decide(logits)
+    by_torch = TorchRuntime(nn.Identity(), CPU).decide(torch.from_numpy(logits))
+    assert by_numpy[0].dtype == by_torch[0].dtype == np.uint8
+    assert by_numpy[1].dtype == by_torch[1].dtype == np.float32
+    np.testing.assert_array_equal(by_numpy[0], by_torch[0])
+    np.testing.assert_allclose(by_numpy[1], by_torch[1], rtol=1e-5)
+
+
+def test_numpy_passes_on_what_is_not_a_number():
+    logits = np.zeros((3, 2, 2), np.float32)
+    logits[1, 0, 0] = np.nan
+    assert np.isnan(NumpyRuntime().decide(logits)[1]).sum() == 1
 
 
 def test_other_number_of_classes():
@@ -312,8 +354,8 @@ def test_from_checkpoint(tiny_checkpoint):
 
 
 def test_from_checkpoint_with_another_backend(tiny_checkpoint):
-    with pytest.raises(UsageError, match="backend 'openvino' is unknown; choose auto or torch"):
-        Segmenter.from_checkpoint(tiny_checkpoint, backend="openvino")
+    with pytest.raises(UsageError, match="backend 'caffe' is unknown; choose auto, torch, onnx"):
+        Segmenter.from_checkpoint(tiny_checkpoint, backend="caffe")
 
 
 @pytest.mark.cuda
