@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError, SegnetResError
+from segnet_res.exported import METADATA_KEY, files_of, is_export, read_texts
 from segnet_res.images import atomic_write
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
-
-# The key of our JSON among the texts that a safetensors header may hold.
-_KEY = "segnet_res"
 
 # safetensors itself refuses longer headers.
 _MAX_HEADER = 100_000_000
@@ -122,6 +120,11 @@ class Checkpoint:
 
         path = Path(path)
         metadata = read_metadata(path)
+        if is_export(path):
+            raise CheckpointError(
+                f"{path.name}: is an export, from which no model can be built again; "
+                f"give the {SUFFIX} file that it was made from"
+            )
         try:
             return cls(metadata, load_file(path))
         except (SafetensorError, OSError) as error:
@@ -138,7 +141,7 @@ class Checkpoint:
         from safetensors.torch import save
 
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
-        content = save(tensors, metadata={_KEY: self.metadata.to_json()})
+        content = save(tensors, metadata={METADATA_KEY: self.metadata.to_json()})
         with atomic_write(Path(path)) as file:
             file.write(content)
 
@@ -171,32 +174,14 @@ class Checkpoint:
 
 
 def read_metadata(path: Path | str) -> Metadata:
-    """Read the header of a checkpoint; imports no torch.
+    """Read what a checkpoint, or an export of one, says about itself; imports no torch.
 
     Raises:
-        CheckpointError: when the file is missing, no safetensors file, none of ours, or newer.
+        CheckpointError: when the file is missing, no safetensors file and no export, none of ours,
+            or newer.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size - 8):
-                raise CheckpointError(
-                    f"{path.name}: not a checkpoint; give a {SUFFIX} file that "
-                    "`segnet-res train` wrote"
-                )
-            header = json.loads(file.read(length))
-        text = header["__metadata__"][_KEY]
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror}); check the path"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path.name}: not a checkpoint of segnet_res (its header names no model); "
-            f"give a {SUFFIX} file that `segnet-res train` wrote"
-        ) from error
+    text = read_texts(path)[METADATA_KEY] if is_export(path) else _header_text(path)
     try:
         return Metadata.from_json(text)
     except SegnetResError as error:
@@ -207,12 +192,64 @@ def read_metadata(path: Path | str) -> Metadata:
         ) from error
 
 
+def _header_text(path: Path) -> str:
+    """Return our JSON among the texts of a safetensors header."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size - 8):
+                raise CheckpointError(
+                    f"{path.name}: not a checkpoint; give a {SUFFIX} file that "
+                    "`segnet-res train` wrote"
+                )
+            header = json.loads(file.read(length))
+        text: str = header["__metadata__"][METADATA_KEY]
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror}); check the path"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path.name}: not a checkpoint of segnet_res (its header names no model); "
+            f"give a {SUFFIX} file that `segnet-res train` wrote"
+        ) from error
+    return text
+
+
 def find_checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoint files of a folder, by name."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.is_file())
+    """Return the checkpoints and exports of a folder, by name; a checkpoint before its exports.
+
+    An ``.xml`` counts where its ``.bin`` lies beside it: others are no networks.
+    """
+    found = [
+        path
+        for path in folder.glob("*")
+        if (path.suffix == SUFFIX or is_export(path))
+        and all(file.is_file() for file in files_of(path))
+    ]
+    return sorted(found, key=lambda path: (path.stem, path.suffix != SUFFIX, path.suffix))
+
+
+def checkpoint_name(path: Path) -> str:
+    """Return the name by which a checkpoint is listed and asked for.
+
+    >>> checkpoint_name(Path("tiles.safetensors")), checkpoint_name(Path("tiles.onnx"))
+    ('tiles', 'tiles.onnx')
+    """
+    return path.stem if path.suffix == SUFFIX else path.name
+
+
+def digest(path: Path | str) -> str:
+    """Return the SHA-256 of a checkpoint or export in hex digits; of all its files together."""
+    together = hashlib.sha256()
+    for part in files_of(Path(path)):
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                together.update(block)
+    return together.hexdigest()
 
 
 def short_hash(path: Path | str) -> str:
-    """Return the first 12 hex digits of the file's SHA-256, enough to tell checkpoints apart."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    """Return the first 12 digits of `digest`, enough to tell checkpoints apart."""
+    return digest(path)[:12]

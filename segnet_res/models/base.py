@@ -20,8 +20,13 @@ class SegmentationModel(nn.Module):
         channels: 3 (RGB) or 1 (grey).
         mean: Mean of each channel in units of 0 to 255; None: 127.5.
         std: Standard deviation of each channel in units of 0 to 255; None: 64.
+
+    Attributes:
+        portable: Whether the model computes in a form that all runtimes are fast at: the same
+            logits, slower in torch. Switched by `segnet_res.models.portable` alone.
     """
 
+    portable: bool = False
     mean: Tensor
     std: Tensor
 

@@ -34,13 +34,7 @@ class ResSegNet(SegmentationModel):
         shortcut: Whether there are shortcuts around the stages.
         skip: Whether the encoder's features are added in the decoder.
         path: Whether finer scales go past the pooling to coarser ones.
-
-    Attributes:
-        portable: Whether places of maxima are kept as marks instead of indices: the same logits,
-            slower here and far faster elsewhere. Switched by `segnet_res.models.portable` alone.
     """
-
-    portable: bool = False
 
     def __init__(
         self,
@@ -80,9 +74,7 @@ class ResSegNet(SegmentationModel):
 
     def logits(self, pixels: Tensor) -> Tensor:
         """Map (N, channels, H, W), multiples of 32, to (N, num_classes, H, W)."""
-        pool, unpool = (max_pool, max_unpool)
-        if self.portable:
-            pool, unpool = (marked_pool, marked_unpool)
+        pool, unpool = (marked_pool, marked_unpool) if self.portable else (max_pool, max_unpool)
         features = pixels
         scales: list[tuple[Tensor, Tensor]] = []
         finer: Tensor | None = None

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segnet_res.models.base import SegmentationModel
+
 # The first of equal maxima is kept, row by row, as `max_pool2d` does: it gets the highest rank.
 _RANKS = ((4.0, 3.0), (2.0, 1.0))
 
@@ -86,19 +88,19 @@ def marked_unpool(pooled: Tensor, marks: Tensor, size: tuple[int, int]) -> Tenso
 
 @contextmanager
 def portable(model: nn.Module) -> Iterator[None]:
-    """Let a model pool and unpool by marks, as an export must; afterwards by indices again.
+    """Let a model pool and unpool by marks, as an export must; afterwards as before.
 
-    Every part of the model with a flag ``portable`` is switched; a model without one stays as it
-    is.
+    Models that do not unpool stay as they are.
     """
-    switched = [part for part in model.modules() if getattr(part, "portable", None) is False]
-    for part in switched:
+    parts = [part for part in model.modules() if isinstance(part, SegmentationModel)]
+    before = [part.portable for part in parts]
+    for part in parts:
         part.portable = True
     try:
         yield
     finally:
-        for part in switched:
-            part.portable = False
+        for part, flag in zip(parts, before, strict=True):
+            part.portable = flag
 
 
 def _doubled(features: Tensor) -> Tensor:
