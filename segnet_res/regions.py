@@ -66,6 +66,8 @@ class ClassRegions:
         label: The class.
         pixels: (n,) int64, the area of each region.
         boxes: (n, 4) int64, left, top, width and height of each; None where not asked for.
+        corner: Left and top of the mask in the picture.
+        components: (h, w) int32, the number of each pixel's region from 1; 0 where there is none.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class ClassRegions:
     ) -> None:
         self.label = label
         self.boxes: NDArray[np.int64] | None = None
-        self._corner = corner
+        self.corner = corner
         if boxes:
             _, components, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
             self.pixels = stats[1:, cv2.CC_STAT_AREA].astype(np.int64)
@@ -139,7 +141,7 @@ class ClassRegions:
 
     def paint(self, labels: UInt8Array, chosen: NDArray[np.bool_], value: int) -> None:
         """Set the pixels of the chosen regions, (n,) bool, in labels of the picture, in place."""
-        (left, top), (height, width) = self._corner, self.components.shape
+        (left, top), (height, width) = self.corner, self.components.shape
         view = labels[top : top + height, left : left + width]
         # Number 0 is what lies around the regions.
         view[np.concatenate([[False], chosen])[self.components]] = value
@@ -150,7 +152,7 @@ class ClassRegions:
         else:
             here = (self.components == index + 1).view(np.uint8)
             left, top, width, height = cv2.boundingRect(here)
-            left, top = left + self._corner[0], top + self._corner[1]
+            left, top = left + self.corner[0], top + self.corner[1]
         return left, top, width, height
 
 
