@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segnet_res.classes import ClassMap
+from segnet_res.conditions import KnownConditions
 from segnet_res.errors import CheckpointError, SegnetResError
 from segnet_res.exported import METADATA_KEY, files_of, is_export, read_texts
 from segnet_res.images import atomic_write
@@ -49,6 +50,7 @@ class Metadata:
         parent: The checkpoint that the training started from: name and short hash.
         created: Date and time in UTC, ISO 8601.
         licence: Note on what the data allow.
+        conditions: What the training pictures were like; None in checkpoints of older versions.
         format_version: Version of this layout.
     """
 
@@ -65,12 +67,15 @@ class Metadata:
     parent: str | None = None
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     licence: str | None = None
+    conditions: KnownConditions | None = None
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> str:
         """Return the text for the header."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return json.dumps(content | {"class_map": self.class_map.to_dict()})
+        conditions = None if self.conditions is None else self.conditions.to_dict()
+        told = {"class_map": self.class_map.to_dict(), "conditions": conditions}
+        return json.dumps(content | told)
 
     @classmethod
     def from_json(cls, text: str) -> Metadata:
@@ -88,6 +93,8 @@ class Metadata:
             )
         known = {key: value for key, value in content.items() if key in cls.__dataclass_fields__}
         known["class_map"] = ClassMap.from_dict(content["class_map"])
+        if known.get("conditions") is not None:
+            known["conditions"] = KnownConditions.from_dict(content["conditions"])
         for key in ("mean", "std", "class_shares"):
             if known.get(key) is not None:
                 known[key] = tuple(float(value) for value in known[key])

@@ -157,6 +157,7 @@ def describe(
             "trained_on": describe_device(device),
         },
         data={"name": dataset.info.name, "images": len(dataset)},
+        conditions=begin.statistics.conditions,
         parent=begin.parent,
     )
 

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segnet_res.conditions import KnownConditions
+from segnet_res.conditions import measure as measure_conditions
 from segnet_res.data import SegmentationDataset
 from segnet_res.data.shares import count_labels
 from segnet_res.errors import DataError
+from segnet_res.images import read_image
 
 # Mean and deviation settle long before this many pictures.
 _MOST_PICTURES = 200
+
+# Conditions are known by what is rare: one picture in a hundred.
+_MOST_CONDITIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -21,11 +27,13 @@ class Statistics:
         pixels: (pictures, classes) int64, labelled pixels of each class in each picture.
         mean: Mean of each channel, 0 to 255.
         std: Standard deviation of each channel, 0 to 255.
+        conditions: What the pictures are like.
     """
 
     pixels: NDArray[np.int64]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    conditions: KnownConditions
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -47,9 +55,8 @@ def measure(dataset: SegmentationDataset) -> Statistics:
             f"{dataset.info.name}: no pixel of the split {dataset.split!r} is labelled; "
             "check the masks with `segnet-res data check`"
         )
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, _MOST_PICTURES).astype(int))
     count, total, squares = 0, np.zeros(dataset.channels), np.zeros(dataset.channels)
-    for index in chosen.tolist():
+    for index in _spread(len(dataset), _MOST_PICTURES):
         values = dataset[index].image.reshape(-1, dataset.channels).astype(np.float64)
         count += len(values)
         total += values.sum(axis=0)
@@ -57,4 +64,23 @@ def measure(dataset: SegmentationDataset) -> Statistics:
     mean = total / count
     # At least one grey level: pictures of a single colour would divide by zero.
     std = np.sqrt(np.maximum(squares / count - mean**2, 1.0))
-    return Statistics(pixels, tuple(mean.tolist()), tuple(std.tolist()))
+    return Statistics(pixels, tuple(mean.tolist()), tuple(std.tolist()), learn_conditions(dataset))
+
+
+def learn_conditions(dataset: SegmentationDataset) -> KnownConditions:
+    """Measure up to 1000 pictures, evenly spread, of a split that has one.
+
+    Raises:
+        DataError: when a picture cannot be read.
+    """
+    chosen = _spread(len(dataset), _MOST_CONDITIONS)
+    return KnownConditions.of(
+        measure_conditions(read_image(dataset.image_path(index), dataset.channels))
+        for index in chosen
+    )
+
+
+def _spread(length: int, most: int) -> list[int]:
+    """Return at most so many indices of a sequence, evenly spread, its ends among them."""
+    chosen: list[int] = np.unique(np.linspace(0, length - 1, most).astype(int)).tolist()
+    return chosen
