@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.errors import DataError
-from segnet_res.images import UInt8Array, to_channels
+from segnet_res.images import LargePicture, UInt8Array, to_channels
 
 # A larger picture is measured in windows, evenly spread, so that it costs no more than this.
 _MOST_PIXELS = 4_000_000
@@ -70,7 +70,7 @@ class Conditions:
 NAMES = tuple(field.name for field in fields(Conditions))
 
 
-def measure(image: UInt8Array) -> Conditions:
+def measure(image: UInt8Array | LargePicture) -> Conditions:
     """Measure a picture.
 
     Args:
@@ -111,10 +111,10 @@ def measure(image: UInt8Array) -> Conditions:
     )
 
 
-def _windows(image: UInt8Array) -> Iterator[UInt8Array]:
+def _windows(image: UInt8Array | LargePicture) -> Iterator[UInt8Array]:
     height, width = image.shape[:2]
     if height * width <= _MOST_PIXELS:
-        yield image
+        yield image[:, :]
         return
     for top in _starts(height):
         for left in _starts(width):

@@ -6,8 +6,10 @@ Files appear whole or not at all.
 
 from segnet_res.images.arrays import Channels, UInt8Array, to_channels
 from segnet_res.images.files import SUFFIXES, atomic_write, find_images
+from segnet_res.images.large import LargePicture
 from segnet_res.images.masks import labels_from_colors, read_mask
 from segnet_res.images.reading import (
+    MAX_LARGE_PIXELS,
     MAX_PIXELS,
     Picture,
     image_size,
@@ -15,12 +17,14 @@ from segnet_res.images.reading import (
     read_image,
     read_picture,
 )
-from segnet_res.images.writing import write_image, write_mask
+from segnet_res.images.writing import write_image, write_mask, write_strips
 
 __all__ = [
+    "MAX_LARGE_PIXELS",
     "MAX_PIXELS",
     "SUFFIXES",
     "Channels",
+    "LargePicture",
     "Picture",
     "UInt8Array",
     "atomic_write",
@@ -34,4 +38,5 @@ __all__ = [
     "to_channels",
     "write_image",
     "write_mask",
+    "write_strips",
 ]

@@ -23,6 +23,9 @@ from segnet_res.images.pages import MAX_PAGES, count_pages
 # anything is decoded, so that a small file that claims a huge picture costs nothing.
 MAX_PIXELS = 400_000_000
 
+# The largest that is cut where it is needed, see `segnet_res.images.large`: 30,000 x 30,000.
+MAX_LARGE_PIXELS = 1_000_000_000
+
 # Larger files are decoded from the disk: a header can claim little and be followed by much.
 _MAX_CONTENT = 256_000_000
 
@@ -122,9 +125,9 @@ def image_size(path: Path) -> tuple[int, int]:
     """Return (height, width) in pixels as `read_image` would give them; reads the header only.
 
     Raises:
-        ImageError: when the file is no picture, or larger than `MAX_PIXELS`.
+        ImageError: when the file is no picture, or larger than `MAX_LARGE_PIXELS`.
     """
-    with _opened(path) as image:
+    with _opened(path, max_pixels=MAX_LARGE_PIXELS) as image:
         width, height = _stored_size(image)
         # Orientations 5 to 8 turn the picture by a quarter.
         return (width, height) if _orientation(image) >= 5 else (height, width)
@@ -134,15 +137,18 @@ def is_grey(path: Path) -> bool:
     """Tell whether a picture is stored as grey; reads the header only.
 
     Raises:
-        ImageError: when the file is no picture, or larger than `MAX_PIXELS`.
+        ImageError: when the file is no picture, or larger than `MAX_LARGE_PIXELS`.
     """
-    with _opened(path) as image:
+    with _opened(path, max_pixels=MAX_LARGE_PIXELS) as image:
         return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
 
 
 @contextmanager
-def _opened(path: Path, content: bytes | None = None) -> Iterator[ImageFile.ImageFile]:
+def _opened(
+    path: Path, content: bytes | None = None, *, max_pixels: int | None = None
+) -> Iterator[ImageFile.ImageFile]:
     """Open a picture, check its size from the header, and turn what goes wrong into ImageError."""
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
     try:
         # Never by its name: Pillow would map the file into memory, and a file that somebody cuts
         # short meanwhile would then end the whole process.
@@ -155,10 +161,10 @@ def _opened(path: Path, content: bytes | None = None) -> Iterator[ImageFile.Imag
             with _quiet():
                 image = Image.open(file, formats=_FORMATS)
             width, height = image.size
-            if width * height > MAX_PIXELS:
+            if width * height > limit:
                 raise ImageError(
                     f"{path.name}: the picture is {width}x{height}, more than "
-                    f"{MAX_PIXELS // 1_000_000} million pixels; cut it into parts"
+                    f"{limit // 1_000_000} million pixels; cut it into parts"
                 )
             yield image
     except UnidentifiedImageError as error:
@@ -216,17 +222,20 @@ def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     return image.size
 
 
-def decode(path: Path, content: bytes | None = None) -> Decoded:
+def decode(path: Path, content: bytes | None = None, *, max_pixels: int | None = None) -> Decoded:
     """Decode the first page of a picture.
 
     Args:
         path: The file.
         content: Its bytes where the caller has them; see `read_picture`.
+        max_pixels: Larger pictures are refused; None: `MAX_PIXELS`.
 
     Raises:
         ImageError: when the file cannot be read, or is damaged, no picture or too large.
     """
-    with _opened(path, _content(path) if content is None else content) as image:
+    if content is None:
+        content = _content(path)
+    with _opened(path, content, max_pixels=max_pixels) as image:
         orientation = _orientation(image)
         notes = _notes(image)
         arguments = image.tile[0][3] if image.tile else None

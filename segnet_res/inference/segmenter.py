@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError, UsageError
-from segnet_res.images import Channels, UInt8Array, to_channels
+from segnet_res.images import Channels, LargePicture, UInt8Array, to_channels
 from segnet_res.inference.disagreement import distance
 from segnet_res.inference.opening import open_runtime
 from segnet_res.inference.runtime import MIRRORS, PRECISIONS, Runtime, Values
@@ -228,13 +228,17 @@ class Segmenter:
         batch = np.stack([to_channels(image, self.channels) for image in images])
         return [Prediction(*self._decide(logits)) for logits in self._logits(batch)]
 
-    def parts(self, image: UInt8Array) -> Iterator[Part]:
+    def parts(self, image: UInt8Array | LargePicture) -> Iterator[Part]:
         """Segment one picture and yield each part as soon as no later tile will change it.
 
-        Arguments and errors are those of `predict`. The parts cover each pixel once, from the top
-        left, row of tiles by row of tiles; nothing of the size of the picture is held beside it.
+        Arguments and errors are those of `predict`; a `LargePicture` of the same channels is cut
+        tile by tile. The parts cover each pixel once, from the top left, row of tiles by row of
+        tiles; nothing of the size of the picture is held beside it.
         """
-        pixels = to_channels(image, self.channels)
+        if isinstance(image, LargePicture):
+            pixels: UInt8Array | LargePicture = image
+        else:
+            pixels = to_channels(image, self.channels)
         for rows, columns, logits in self._blended(pixels, self._tile_logits):
             yield Part(rows, columns, *self._decide(logits))
 
@@ -270,7 +274,7 @@ class Segmenter:
         return labels, _finite(confidence)
 
     def _blended(
-        self, pixels: UInt8Array, compute: Callable[[UInt8Array], Values]
+        self, pixels: UInt8Array | LargePicture, compute: Callable[[UInt8Array], Values]
     ) -> Iterator[tuple[slice, slice, Values]]:
         """Yield rows, columns and finished values (K, rows, columns), block by block.
 
