@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from segnet_res import Checkpoint
 from segnet_res.checkpoint import Metadata, find_checkpoints, read_metadata, short_hash
 from segnet_res.classes import ClassMap
+from segnet_res.conditions import Conditions, KnownConditions
 from segnet_res.errors import CheckpointError, StorageError
 from segnet_res.models import build_model
 
@@ -31,6 +32,7 @@ def checkpoint():
         scores={"miou": 0.5},
         parent="before 0123",
         licence="free",
+        conditions=KnownConditions.of([Conditions(90.5, 20.0, 0.7, 1.5, 640, 480)]),
     )
     return Checkpoint(metadata, model.state_dict())
 
@@ -105,6 +107,21 @@ def test_files_that_are_not_checkpoints(checkpoint, tmp_path):
     save_file({"weight": torch.zeros(3)}, path)
     with pytest.raises(CheckpointError, match="its header names no model"):
         Checkpoint.load(path)
+
+
+def test_older_ones_know_no_conditions(checkpoint, tmp_path):
+    path = tmp_path / "x.safetensors"
+    content = json.loads(checkpoint.metadata.to_json())
+    del content["conditions"]
+    write_header(path, {"segnet_res": json.dumps(content)})
+    assert read_metadata(path).conditions is None
+    write_header(path, {"segnet_res": json.dumps(content | {"conditions": {"pictures": 3}})})
+    with pytest.raises(CheckpointError) as caught:
+        read_metadata(path)
+    assert str(caught.value) == (
+        "x.safetensors: the conditions of the training pictures are damaged; "
+        "copy the checkpoint again"
+    )
 
 
 def test_newer_and_damaged_ones(checkpoint, tmp_path):

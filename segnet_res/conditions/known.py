@@ -17,9 +17,12 @@ PROBABILITIES = (0.0, 0.01, 0.05, 0.5, 0.95, 0.99, 1.0)
 _LEAST, _LOW, _LOWER, _MIDDLE, _UPPER, _HIGH, _MOST = range(7)
 
 # A picture is told of when it lies outside of the middle 98 % of the training pictures by more
-# than this share of the way from their median. Without it one in fifty sound pictures would be
-# told of, in each measure, and far more where there were few training pictures.
-_MARGIN = 0.1
+# than this share of the way there from their median. Without it one in fifty sound pictures would
+# be told of, in each measure, and far more where there were few training pictures.
+_MARGIN = 0.25
+
+# However alike the training pictures are, a smaller change than this does not matter.
+_LEAST_CHANGE = {"brightness": 2.0, "contrast": 1.0, "sharpness": 0.01, "noise": 0.2}
 
 # The median of so many pictures strays far less than one picture.
 _FEWEST = 10
@@ -108,15 +111,13 @@ def judge_conditions(measured: Conditions, known: KnownConditions) -> list[str]:
     >>> judge_conditions(Conditions(100.0, 30.0, 0.5, 2.0, 640, 480), known)
     ['sharpness 0.5 is lower than in all 200 training pictures (0.8): lens or focus?']
     """
-    sentences = []
-    for name, causes in _CAUSES.items():
+    found: _Found = {}
+    for name in _CAUSES:
         value, quantiles = getattr(measured, name), known.quantiles[name]
-        side = _side(value, quantiles)
-        if side:
-            than = _than(value, side, quantiles, known.pictures)
-            cause = causes[side > 0]
-            sentences.append(f"{name} {_short(value)} is {than}: {cause}")
-    return sentences + _judge_size((measured.width, measured.height), known)
+        side = _side(name, value, quantiles)
+        than = _than(value, side, quantiles, known.pictures)
+        found[name] = side, f"{name} {_short(value)} is {than}"
+    return _sentences(found) + _judge_size((measured.width, measured.height), known)
 
 
 class FolderConditions:
@@ -155,14 +156,26 @@ class FolderConditions:
         if self._count < _FEWEST:
             return []
         table = np.array(self._kept)
-        sentences = []
-        for name, causes in _CAUSES.items():
-            values, quantiles = table[:, NAMES.index(name)], known.quantiles[name]
-            side, text = _judge_values(name, values, quantiles)
-            if side:
-                sentences.append(f"{text}: {causes[side > 0]}")
+        found = {
+            name: _judge_values(name, table[:, NAMES.index(name)], known.quantiles[name])
+            for name in _CAUSES
+        }
         middle = np.median(table[:, [NAMES.index("width"), NAMES.index("height")]], axis=0)
-        return sentences + _judge_size((int(middle[0]), int(middle[1])), known)
+        return _sentences(found) + _judge_size((int(middle[0]), int(middle[1])), known)
+
+
+# Of each measure -1, 0 or 1 for lower, usual or higher, and a sentence but for the cause.
+_Found = dict[str, tuple[int, str]]
+
+
+def _sentences(found: _Found) -> list[str]:
+    # Noise is sharp itself, and one cause is told once.
+    noisy = found["noise"][0] > 0 and found["sharpness"][0] > 0
+    return [
+        f"{text}: {_CAUSES[name][side > 0]}"
+        for name, (side, text) in found.items()
+        if side and not (noisy and name == "sharpness")
+    ]
 
 
 def _judge_values(
@@ -171,14 +184,15 @@ def _judge_values(
     """Return -1, 0 or 1 for lower, usual or higher, and a sentence but for the cause."""
     median = float(np.median(values))
     lower, upper = quantiles[_LOWER], quantiles[_UPPER]
-    if not lower <= median <= upper:
+    least = _LEAST_CHANGE[name]
+    if not lower - least <= median <= upper + least:
         side = -1 if median < lower else 1
         word = ("lower", "higher")[side > 0]
         return side, (
             f"{name} is {_short(median)} in the middle of the run, {word} than in 95 % of the "
             f"training pictures ({_range(lower, upper)})"
         )
-    sides = np.array([_side(value, quantiles) for value in values.tolist()])
+    sides = np.array([_side(name, value, quantiles) for value in values.tolist()])
     for side, word in ((-1, "lower"), (1, "higher")):
         share = float((sides == side).mean())
         if share > _MOST_OUTSIDE:
@@ -190,12 +204,13 @@ def _judge_values(
     return 0, ""
 
 
-def _side(value: float, quantiles: tuple[float, ...]) -> int:
+def _side(name: str, value: float, quantiles: tuple[float, ...]) -> int:
     """Return -1, 0 or 1: whether a value is too low, usual or too high for one picture."""
     low, middle, high = (quantiles[i] for i in (_LOW, _MIDDLE, _HIGH))
-    if value < low - _MARGIN * (middle - low):
+    least = _LEAST_CHANGE[name]
+    if value < low - max(least, _MARGIN * (middle - low)):
         return -1
-    return 1 if value > high + _MARGIN * (high - middle) else 0
+    return 1 if value > high + max(least, _MARGIN * (high - middle)) else 0
 
 
 def _than(value: float, side: int, quantiles: tuple[float, ...], pictures: int) -> str:

@@ -133,6 +133,8 @@ def _histogram(values: UInt8Array) -> NDArray[np.float64]:
 
 def _lost(grey: UInt8Array, axis: int) -> tuple[float, float]:
     """Return how much of the differences along an axis another blur takes, and their sum."""
+    if grey.shape[axis] == 1:
+        return 0.0, 0.0
     size = (1, _BLUR) if axis == 0 else (_BLUR, 1)
     # Sums instead of means, and so everything else times their number: whole numbers are quick.
     blurred = cv2.boxFilter(grey, cv2.CV_16U, size, normalize=False)
