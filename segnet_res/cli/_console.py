@@ -93,7 +93,12 @@ class Bar:
 
 @contextmanager
 def progress(
-    description: str, total: int | None, *, unit: str = "images", done: int = 0
+    description: str,
+    total: int | None,
+    *,
+    unit: str = "images",
+    done: int = 0,
+    hidden: bool = False,
 ) -> Iterator[Bar]:
     """Show a progress bar with count, rate and time left on stderr while the block runs.
 
@@ -104,6 +109,7 @@ def progress(
         total: Number of items; None when nobody knows.
         unit: What is counted, for the rate.
         done: Items that were finished before this run; they do not count for the rate.
+        hidden: Whether nothing is drawn anywhere.
     """
     from rich import progress as bars
     from rich.table import Column
@@ -129,7 +135,7 @@ def progress(
         bars.TextColumn("{task.fields[note]}", markup=False, table_column=whole()),
         console=screen,
         transient=True,
-        disable=not screen.is_terminal,
+        disable=hidden or not screen.is_terminal,
     ) as bar:
         yield Bar(bar, bar.add_task(description, total=total, completed=done, note=""))
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from segnet_res.errors import UsageError
+
 CheckpointArgument = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")
 ]
@@ -14,9 +16,25 @@ TileOption = Annotated[
     int, typer.Option(help="Larger pictures go through the model in tiles of this many pixels.")
 ]
 OverlapOption = Annotated[int, typer.Option(help="Pixels that neighbouring tiles share.")]
-FlipsOption = Annotated[
-    bool, typer.Option("--flips", help="Average over mirror images; four times the work.")
+TtaOption = Annotated[
+    str,
+    typer.Option(
+        "--tta",
+        metavar="HOW",
+        help="none, or flips: average over mirror images; four times the work.",
+    ),
 ]
 PrecisionOption = Annotated[
     str, typer.Option(help="float32, or bfloat16 or float16 for speed on CUDA.")
 ]
+
+
+def check_tta(how: str) -> bool:
+    """Return whether answers are averaged over mirror images.
+
+    Raises:
+        UsageError: when the way is unknown.
+    """
+    if how not in ("none", "flips"):
+        raise UsageError(f"tta is {how}; choose none or flips")
+    return how == "flips"

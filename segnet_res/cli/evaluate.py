@@ -10,10 +10,11 @@ from segnet_res.cli._options import (
     BackendOption,
     CheckpointArgument,
     DeviceOption,
-    FlipsOption,
     OverlapOption,
     PrecisionOption,
     TileOption,
+    TtaOption,
+    check_tta,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def evaluate(
     backend: BackendOption = "auto",
     tile: TileOption = 1024,
     overlap: OverlapOption = 128,
-    flips: FlipsOption = False,
+    tta: TtaOption = "none",
     precision: PrecisionOption = "float32",
 ) -> None:
     """Compare predictions and masks of a split.
@@ -55,7 +56,7 @@ def evaluate(
         backend,
         tile=tile,
         overlap=overlap,
-        flips=flips,
+        flips=check_tta(tta),
         precision=precision,
     )
     with progress("evaluating", len(samples), unit="pictures") as bar:

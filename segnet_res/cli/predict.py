@@ -1,7 +1,11 @@
 """``segnet-res predict``: pictures in, masks out."""
 
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,49 +13,103 @@ from segnet_res.cli._options import (
     BackendOption,
     CheckpointArgument,
     DeviceOption,
-    FlipsOption,
     OverlapOption,
     PrecisionOption,
     TileOption,
+    TtaOption,
+    check_tta,
 )
+
+if TYPE_CHECKING:
+    from segnet_res.inference import FileResult
 
 
 def predict(
     checkpoint: CheckpointArgument,
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A picture, or a folder with subfolders.")
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A picture, a folder with subfolders, a glob in quotes, or a .txt file that "
+            "lists pictures.",
+        ),
     ],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="Folder for the results.")],
     save: Annotated[
-        str, typer.Option(metavar="KINDS", help="Any of masks,overlays,confidence.")
+        str,
+        typer.Option(
+            metavar="KINDS", help="Any of masks,colors,overlays,confidence,polygons (COCO JSON)."
+        ),
     ] = "masks",
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="One row a picture, as FILE.csv or FILE.jsonl."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Segment again what the target holds already.")
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="One page for people, to print or to send."),
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Limits that parts must keep; parts that fail: exit 1."),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Confidence from which a defect counts, 0 to 1.")
+    ] = 0.0,
+    min_region: Annotated[int, typer.Option(help="Pixels from which a region counts.")] = 0,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with what arrives in SOURCE, until Ctrl-C.")
     ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Segment all again, also what was changed by hand."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print failures and warnings only.")
+    ] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Pictures of one size that go through the model together.",
+            show_default="1, on CUDA 8",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Threads that read, and that write.")] = 2,
     device: DeviceOption = "auto",
     backend: BackendOption = "auto",
     tile: TileOption = 1024,
     overlap: OverlapOption = 128,
-    flips: FlipsOption = False,
+    tta: TtaOption = "none",
     precision: PrecisionOption = "float32",
 ) -> None:
-    """Segment a picture or a folder.
+    """Segment a picture, a folder, or what arrives in a folder.
 
     Writes TARGET/masks/<path below SOURCE without its suffix>.png: class indices at the picture's
-    own size. Start a stopped run again and it goes on. A picture that cannot be read is named and
-    skipped; the exit code is then 1.
+    own size, and what was done to TARGET/manifest.jsonl. Start a stopped run again and it goes on;
+    a rerun does what is new, changed, failed or missing. A picture that cannot be read is named
+    and skipped; the exit code is then 1.
 
     Example: segnet-res predict checkpoints/magnetic-tile.safetensors photos out --report out/r.csv
     """
-    from segnet_res.cli._console import EXIT_SOME_FAILED, counted, note, progress, say
+    from segnet_res.cli._console import EXIT_SOME_FAILED, note, progress, say, warn
     from segnet_res.inference import FolderRun, Segmenter
+    from segnet_res.spec import Spec
 
-    kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
-    run = FolderRun(source, target, save=kinds, report=report, overwrite=overwrite)
+    flips = check_tta(tta)
+    run = FolderRun(
+        source,
+        target,
+        save=[kind.strip() for kind in save.split(",") if kind.strip()],
+        report=report,
+        html=html,
+        spec=None if spec is None else Spec.load(spec),
+        threshold=threshold,
+        min_region=min_region,
+        batch=batch,
+        workers=workers,
+        overwrite=overwrite,
+        watch=watch,
+    )
     segmenter = Segmenter.from_checkpoint(
         checkpoint,
         device,
@@ -61,22 +119,96 @@ def predict(
         flips=flips,
         precision=precision,
     )
-    segmented = kept = failed = 0
-    with progress("segmenting", len(run), unit="pictures") as bar:
-        for result in run.results(segmenter):
-            if result.error is not None:
-                failed += 1
-                note(f"skipped {result.name}: {result.error}")
-            elif result.kept:
-                kept += 1
-            else:
-                segmented += 1
-            bar.advance()
-    parts = [f"{segmented} segmented"]
-    if kept:
-        parts.append(f"{kept} were there already (--overwrite makes them again)")
-    if failed:
-        parts.append(f"{failed} failed")
-    say(f"{counted(len(run), 'picture')}: {', '.join(parts)}; results are in {target}")
-    if failed:
+    tally = _Tally(quiet=quiet)
+    results = run.results(segmenter, checkpoint=checkpoint, backend=backend)
+    if watch:
+        if not quiet:
+            note(f"watching {source}; Ctrl-C ends it")
+        _follow(results, tally)
+    else:
+        with progress("segmenting", len(run), unit="pictures", hidden=quiet) as bar:
+            for result in results:
+                tally.add(result)
+                bar.advance()
+    for warning in run.warnings:
+        warn(warning)
+    if not quiet:
+        say(f"{tally}; results are in {target}")
+    if tally.failed or tally.rejected:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _follow(results: Iterator[FileResult], tally: _Tally) -> None:
+    """Take in results until somebody ends the run; what is under way is finished."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # What stops a service counts as Ctrl-C.
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        for result in results:
+            tally.add(result)
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Tally:
+    """Counts results and names those that somebody must look at.
+
+    Args:
+        quiet: Whether parts that fail and results by hand are counted only.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._counts = dict.fromkeys(("segmented", "kept", "failed", "passed", "rejected"), 0)
+        self._by_hand = 0
+
+    @property
+    def failed(self) -> int:
+        """Pictures without results."""
+        return self._counts["failed"]
+
+    @property
+    def rejected(self) -> int:
+        """Parts that fail the limits."""
+        return self._counts["rejected"]
+
+    def add(self, result: FileResult) -> None:
+        """Take in one result."""
+        from segnet_res.cli._console import note
+
+        record = result.record
+        if record.error is not None:
+            self._counts["failed"] += 1
+            note(f"skipped {record.path}: {record.error}")
+            return
+        self._counts["kept" if result.kept else "segmented"] += 1
+        self._by_hand += sum(output.by_hand for output in record.outputs.values())
+        if record.verdict is not None:
+            self._counts["passed" if record.verdict == "pass" else "rejected"] += 1
+        if self._quiet:
+            return
+        for path in result.by_hand:
+            note(f"kept {path}: made or changed by hand (--overwrite makes it again)")
+        if record.verdict == "fail" and not result.kept:
+            note(f"fail {record.path}: {' '.join(record.reasons)}")
+
+    def __str__(self) -> str:
+        from segnet_res.cli._console import counted
+
+        counts = self._counts
+        done = counts["segmented"] + counts["kept"] + counts["failed"]
+        parts = [f"{counts['segmented']:,} segmented"]
+        if counts["kept"]:
+            parts.append(f"{counts['kept']:,} were there already (--overwrite makes them again)")
+        if counts["failed"]:
+            parts.append(f"{counts['failed']:,} failed")
+        if counts["passed"] or counts["rejected"]:
+            parts.append(f"{counts['passed']:,} pass, {counts['rejected']:,} fail the limits")
+        if self._by_hand:
+            parts.append(f"{counted(self._by_hand, 'result')} by hand kept")
+        return f"{counted(done, 'picture')}: {', '.join(parts)}"

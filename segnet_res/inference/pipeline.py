@@ -1,7 +1,7 @@
 """Work beside the model: threads that read ahead and write behind, bounded by pixels in flight."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -15,8 +15,15 @@ Result = TypeVar("Result")
 # Pixels that may wait between two stages: some 200 MB as RGB. A single larger picture passes alone.
 MAX_PIXELS_WAITING = 64_000_000
 
+# Sizes of which groups may wait beside each other, in complete groups.
+_KINDS_WAITING = 2
+
 # Small pictures are bounded by their number instead.
 MAX_ITEMS_WAITING = 16
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 def read_ahead(
@@ -25,6 +32,7 @@ def read_ahead(
     *,
     workers: int,
     pixels: Callable[[Item], int],
+    pause: Callable[[Item], bool] = _never,
 ) -> Generator[Result, None, None]:
     """Yield ``function(item)`` for every item in order, computed in threads before it is needed.
 
@@ -39,6 +47,8 @@ def read_ahead(
         items: Taken only as far as there is room.
         workers: Number of threads, at least 1.
         pixels: How many pixels the result of an item holds.
+        pause: Whether an item says that nothing will follow for a while; then all before it is
+            yielded at once.
     """
     waiting: deque[tuple[Future[Result], int]] = deque()
     total = 0
@@ -46,9 +56,12 @@ def read_ahead(
     try:
         for item in items:
             size = pixels(item)
-            while waiting and _full(waiting, total + size):
+            while waiting and (_full(waiting, total + size) or pause(item)):
                 total -= waiting[0][1]
                 yield waiting.popleft()[0].result()
+            if pause(item):
+                yield function(item)
+                continue
             waiting.append((pool.submit(function, item), size))
             total += size
         while waiting:
@@ -63,6 +76,7 @@ def write_behind(
     *,
     workers: int,
     pixels: Callable[[Item], int],
+    pause: Callable[[Item], bool] = _never,
 ) -> Generator[Result, None, None]:
     """Yield ``function(item)`` for every item in order, as soon as a thread has finished it.
 
@@ -78,15 +92,71 @@ def write_behind(
     try:
         for item in items:
             size = pixels(item)
-            while waiting and (waiting[0][0].done() or _full(waiting, total + size)):
+            while waiting and (waiting[0][0].done() or _full(waiting, total + size) or pause(item)):
                 total -= waiting[0][1]
                 yield waiting.popleft()[0].result()
+            if pause(item):
+                yield function(item)
+                continue
             waiting.append((pool.submit(function, item), size))
             total += size
         while waiting:
             yield waiting.popleft()[0].result()
     finally:
         pool.shutdown()
+
+
+def in_batches(
+    items: Iterable[Item],
+    size: int,
+    *,
+    alike: Callable[[Item], Hashable],
+    pixels: Callable[[Item], int],
+    pause: Callable[[Item], bool] = _never,
+) -> Iterator[list[Item]]:
+    """Yield items in groups of those that can go together, each as soon as it is complete.
+
+    Items of other kinds in between do not part a group, as far as there is room to wait.
+
+    >>> list(in_batches([1, 2, 4, 3, 5], 2, alike=lambda x: x % 2, pixels=lambda x: 1))
+    [[2, 4], [1, 3], [5]]
+
+    Args:
+        items: What is grouped.
+        size: The largest group; 1 passes everything on at once.
+        alike: Equal for items that can go together; None for one that goes alone.
+        pixels: How many pixels are held for an item.
+        pause: As for `read_ahead`.
+    """
+    waiting: dict[Hashable, list[Item]] = {}
+    held = 0
+    for item in items:
+        kind = alike(item)
+        if size == 1 or kind is None or pause(item):
+            # Nobody waits for what may not come.
+            if pause(item):
+                yield from waiting.values()
+                waiting, held = {}, 0
+            yield [item]
+            continue
+        waiting.setdefault(kind, []).append(item)
+        held += pixels(item)
+        while waiting and (
+            len(waiting[kind := _fullest(waiting, size)]) == size
+            or held > MAX_PIXELS_WAITING
+            or sum(map(len, waiting.values())) > _KINDS_WAITING * size
+        ):
+            group = waiting.pop(kind)
+            held -= sum(map(pixels, group))
+            yield group
+    yield from waiting.values()
+
+
+def _fullest(waiting: dict[Hashable, list[Item]], size: int) -> Hashable:
+    """Return the kind whose group is complete, or else the one that waits longest."""
+    return next(
+        (kind for kind, group in waiting.items() if len(group) == size), next(iter(waiting))
+    )
 
 
 def pixels_of(path: Path) -> int:

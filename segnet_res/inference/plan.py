@@ -1,15 +1,41 @@
-"""Which pictures a run over a folder segments, and how their results are called."""
+"""How results of a run are called, and what is to be done about each picture."""
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from segnet_res.errors import DataError, StorageError, UsageError
-from segnet_res.images import SUFFIXES, find_images
+from segnet_res.errors import StorageError, UsageError
+from segnet_res.inference.index import Index, Planned
+from segnet_res.inference.manifest import Manifest, Output, Record
+from segnet_res.inference.outputs import Kind
+from segnet_res.inference.sources import Source
+from segnet_res.spec import Spec
 
-# What a run can save: a folder of the target for each, and the suffix of its files.
-OUTPUTS = {"masks": ".png", "overlays": ".jpg", "confidence": ".png"}
+
+@dataclass(frozen=True)
+class Terms:
+    """What a run works by, the same for all its pictures.
+
+    Attributes:
+        target: Folder of the results.
+        kinds: What is saved.
+        checkpoint: SHA-256 of the checkpoint or export.
+        settings: SHA-256 of everything else that results depend on.
+        spec: The limits that parts must keep; None: nothing is judged.
+        threshold: Confidence from which a defect counts, 0 to 1.
+        min_region: Pixels from which a region counts.
+        overwrite: Whether everything is done again, also what is by hand.
+    """
+
+    target: Path
+    kinds: tuple[Kind, ...]
+    checkpoint: str
+    settings: str
+    spec: Spec | None = None
+    threshold: float = 0.0
+    min_region: int = 0
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -19,55 +45,48 @@ class Job:
     Attributes:
         path: The file.
         name: Its path below the source, with ``/`` on every system; the report calls it so.
-        outputs: The file of each kind of result.
+        outputs: Path of each kind of result below the target, with ``/``.
+        before: What the manifest says of it; None where it says nothing.
+        known: By kind, the SHA-256 of all that runs put there, and whether it was by hand.
+        stale: Results of earlier runs under names that no picture has now, by their paths.
+        error: Why nothing can be done; None for a picture.
     """
 
     path: Path
     name: str
-    outputs: dict[str, Path]
+    outputs: dict[str, str]
+    before: Record | None = None
+    known: dict[str, dict[str, bool]] = field(default_factory=dict)
+    stale: tuple[Output, ...] = ()
+    error: str | None = None
 
-    def present(self) -> frozenset[str]:
-        """Return the kinds of result that are there."""
-        return frozenset(kind for kind, path in self.outputs.items() if path.is_file())
+
+def plan_job(planned: Planned, kinds: Iterable[Kind], index: Index, manifest: Manifest) -> Job:
+    """Return what there is to know about a picture before it is looked at."""
+    found = planned.found
+    outputs = {kind.name: f"{kind.name}/{planned.stem}{kind.suffix}" for kind in kinds}
+    before = index.before(manifest, found.name)
+    return Job(
+        found.path,
+        found.name,
+        outputs,
+        before,
+        {kind: index.known(path) for kind, path in outputs.items()},
+        _stale(before, outputs, index),
+        found.error,
+    )
 
 
-def plan_jobs(source: Path, target: Path, save: Collection[str]) -> list[Job]:
-    """Return what there is to do, in the order of the paths.
-
-    Args:
-        source: A picture, or a folder whose pictures are taken with all its subfolders.
-        target: Folder of the results; where it lies inside the source, it is left out.
-        save: Kinds of result, of `OUTPUTS`.
-
-    Raises:
-        UsageError: when ``save`` is empty or holds something unknown, or results would land among
-            the pictures of the source or the masks of a dataset.
-        DataError: when the source is missing or holds no pictures.
-        StorageError: when the target is a file.
-    """
-    unknown = [kind for kind in save if kind not in OUTPUTS]
-    if unknown or not save:
-        raise UsageError(
-            f"save is {', '.join(unknown) or 'empty'}; choose from {', '.join(OUTPUTS)}"
-        )
-    if not source.exists():
-        raise DataError(f"{source}: no such file or folder; give a picture or a folder of pictures")
-    _check_target(source, target, save)
-    if source.is_dir():
-        inside = target.resolve()
-        paths = [path for path in find_images(source) if inside not in path.resolve().parents]
-        if not paths:
-            raise DataError(
-                f"{source}: no pictures in this folder; give a folder with files ending in "
-                f"{', '.join(SUFFIXES)}"
-            )
-        names = [path.relative_to(source).as_posix() for path in paths]
-    else:
-        paths, names = [source], [source.name]
-    return [
-        Job(path, name, {kind: target / kind / f"{stem}{OUTPUTS[kind]}" for kind in save})
-        for path, name, stem in zip(paths, names, output_stems(names), strict=True)
-    ]
+def _stale(before: Record | None, outputs: dict[str, str], index: Index) -> tuple[Output, ...]:
+    if before is None:
+        return ()
+    return tuple(
+        output
+        for kind, output in before.outputs.items()
+        if not output.by_hand
+        and outputs.get(kind, output.path) != output.path
+        and not index.is_planned(Path(output.path).with_suffix("").relative_to(kind).as_posix())
+    )
 
 
 def output_stems(names: list[str]) -> list[str]:
@@ -92,11 +111,18 @@ def output_stems(names: list[str]) -> list[str]:
         stems = longer
 
 
-def _check_target(source: Path, target: Path, save: Collection[str]) -> None:
-    place, results = source.resolve(), target.resolve()
+def check_target(source: Source, target: Path, kinds: Iterable[Kind]) -> None:
+    """Refuse a target whose files would mix with others.
+
+    Raises:
+        UsageError: when results would land among the pictures of the source or the masks of a
+            dataset.
+        StorageError: when the target is a file.
+    """
+    place, results = source.root.resolve(), target.resolve()
     if target.exists() and not target.is_dir():
         raise StorageError(f"{target}: is a file; give a folder for the results")
-    if place == results:
+    if source.is_folder and place == results:
         raise UsageError(
             f"{target}: source and target are the same folder; give another one for the results"
         )
@@ -105,10 +131,10 @@ def _check_target(source: Path, target: Path, save: Collection[str]) -> None:
             f"{target}: is a dataset, whose masks must not mix with predictions; "
             "give another folder for the results"
         )
-    for kind in save:
-        folder = results / kind
+    for kind in kinds:
+        folder = results / kind.name
         if folder == place or folder in place.parents:
             raise UsageError(
-                f"{source}: lies in the folder that the results go to ({target / kind}); "
-                "give another target"
+                f"{source.given}: lies in the folder that the results go to "
+                f"({target / kind.name}); give another target"
             )

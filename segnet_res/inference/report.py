@@ -1,102 +1,34 @@
-"""The report of a run over a folder: one row a picture, as CSV or JSON lines.
-
-Rows are appended as pictures are finished, so that an interrupted run loses none.
-"""
+"""The report of a run: one row a picture, as CSV or JSON lines, taken from the manifest."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from segnet_res.classes import ClassMap
 from segnet_res.errors import StorageError, UsageError
 from segnet_res.images import atomic_write
+from segnet_res.inference.manifest import Row
+from segnet_res.inference.work import shares_of
 
 SUFFIXES = (".csv", ".jsonl")
 
-_COLUMNS = ("path", "width", "height", "confidence", "seconds", "error")
-
-Row = dict[str, Any]
-
-
-class _Format(Protocol):
-    """How rows become text; both ways, so that a run can go on where it stopped."""
-
-    def head(self) -> str: ...
-
-    def line(self, row: Row) -> str: ...
-
-    def rows(self, text: str) -> list[Row]: ...
-
-
-class _Csv:
-    def __init__(self, class_map: ClassMap) -> None:
-        self.names = class_map.names
-        shares = [f"share {name}" for name in self.names]
-        self.columns = [*_COLUMNS[:3], *shares, *_COLUMNS[3:]]
-
-    def head(self) -> str:
-        return self._text(self.columns)
-
-    def line(self, row: Row) -> str:
-        shares = row["shares"] or {}
-        flat = row | {f"share {name}": share for name, share in shares.items()}
-        return self._text(["" if flat.get(key) is None else flat[key] for key in self.columns])
-
-    def rows(self, text: str) -> list[Row]:
-        lines = list(csv.reader(io.StringIO(text, newline="")))
-        if not lines or lines[0] != self.columns:
-            raise ValueError("other columns")
-        return [self._row(line) for line in lines[1:] if len(line) == len(self.columns)]
-
-    def _row(self, line: list[str]) -> Row:
-        flat = dict(zip(self.columns, line, strict=True))
-        shares = [flat[f"share {name}"] for name in self.names]
-        return {
-            "path": flat["path"],
-            "width": int(flat["width"]) if flat["width"] else None,
-            "height": int(flat["height"]) if flat["height"] else None,
-            "shares": dict(zip(self.names, map(float, shares), strict=True))
-            if all(shares)
-            else None,
-            "confidence": float(flat["confidence"]) if flat["confidence"] else None,
-            "seconds": float(flat["seconds"]) if flat["seconds"] else None,
-            "error": flat["error"] or None,
-        }
-
-    @staticmethod
-    def _text(fields: list[Any]) -> str:
-        buffer = io.StringIO(newline="")
-        csv.writer(buffer, lineterminator="\n").writerow(fields)
-        return buffer.getvalue()
-
-
-class _JsonLines:
-    def head(self) -> str:
-        return ""
-
-    def line(self, row: Row) -> str:
-        return json.dumps(row) + "\n"
-
-    def rows(self, text: str) -> list[Row]:
-        rows = []
-        for line in text.splitlines():
-            row = json.loads(line)
-            if not isinstance(row, dict) or not {*_COLUMNS, "shares"} <= row.keys():
-                raise ValueError("other keys")
-            rows.append(row)
-        return rows
+_FIRST = ("path", "width", "height", "verdict")
+_LAST = ("confidence", "seconds", "reasons", "notes", "error")
 
 
 def check_report(path: Path, source: Path, target: Path) -> None:
     """Refuse a report that could not be written, before any work is done.
 
+    Args:
+        path: The report.
+        source: The folder of the pictures, or a picture.
+        target: Folder of the results.
+
     Raises:
         UsageError: when the suffix is unknown, or the report would lie in the source.
-        StorageError: when a folder is in the way.
+        StorageError: when a folder is in the way, or a file that is no report.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(
@@ -110,75 +42,77 @@ def check_report(path: Path, source: Path, target: Path) -> None:
             f"{path}: lies among the pictures of {source}, where nothing is written; "
             f"put the report into {target}"
         )
+    if path.resolve() == (target / "manifest.jsonl").resolve() or not _is_report(path):
+        raise StorageError(
+            f"{path}: exists and is no report of a run; "
+            "give the report another name, or move the file away"
+        )
 
 
-class Report:
-    """A report that is being written.
+def write_report(path: Path, rows: Iterable[Row], class_names: Sequence[str]) -> None:
+    """Write the report, whole or not at all; an earlier one is replaced.
 
     Args:
         path: Ends in ``.csv`` or ``.jsonl``.
-        class_map: Names the shares.
+        rows: Lines of the manifest about pictures, each picture once; taken one at a time.
+        class_names: The columns of shares and regions.
+
+    Raises:
+        StorageError: when it cannot be written.
     """
-
-    def __init__(self, path: Path, class_map: ClassMap) -> None:
-        self.path = path
-        self._format: _Format = _Csv(class_map) if path.suffix.lower() == ".csv" else _JsonLines()
-
-    def read(self) -> dict[str, Row]:
-        """Return the rows of an earlier run by the picture's path; none when there is no file.
-
-        Raises:
-            StorageError: when the file is something else, so that it must not be replaced.
-        """
-        if not self.path.exists():
-            return {}
-        try:
-            text = self.path.read_bytes().decode("utf-8", "surrogateescape")
-            # A run that was killed may have left half a row.
-            whole = text[: text.rfind("\n") + 1]
-            rows = self._format.rows(whole) if whole else []
-            if not whole and text and not text.startswith('{"path"'):
-                raise ValueError("no whole line")
-        except (OSError, ValueError, csv.Error) as error:
-            raise StorageError(
-                f"{self.path}: exists and is no report on these classes; "
-                "give the report another name, or move the file away"
-            ) from error
-        return {row["path"]: row for row in rows}
-
-    @contextmanager
-    def appending(self, rows: list[Row]) -> Iterator["Report"]:
-        """Begin the file with these rows and keep it open for `append`.
-
-        Raises:
-            StorageError: when it cannot be written.
-        """
-        with atomic_write(self.path) as file:
-            file.write(_encode(self._format.head()))
+    with atomic_write(path) as file:
+        if path.suffix.lower() == ".jsonl":
             for row in rows:
-                file.write(_encode(self._format.line(row)))
-        with self.path.open("ab", buffering=0) as self._file:
-            yield self
-
-    def append(self, row: Row) -> None:
-        """Write one more row at once.
-
-        Raises:
-            StorageError: when there is no room.
-        """
-        line = _encode(self._format.line(row))
-        try:
-            written = self._file.write(line)
-            if written != len(line):
-                # A full disk may take a part; the rest says why.
-                self._file.write(line[written:])
-        except OSError as error:
-            raise StorageError(
-                f"{self.path}: cannot be written ({error.strerror or error}); "
-                "make room and start the run again: it goes on where it stopped"
-            ) from error
+                file.write(json.dumps(_content(row)).encode() + b"\n")
+            return
+        file.write(_line(_columns(class_names)))
+        for row in rows:
+            file.write(_line(_fields(_content(row), class_names)))
 
 
-def _encode(text: str) -> bytes:
+def _content(row: Row) -> dict[str, Any]:
+    """Return what the report says of a picture."""
+    classes = row.get("classes") or {}
+    content = {key: row.get(key) for key in _FIRST}
+    content["shares"] = shares_of(classes) if classes else None
+    content["regions"] = {name: found["regions"] for name, found in classes.items()} or None
+    return content | {key: row.get(key) for key in _LAST}
+
+
+def _columns(class_names: Sequence[str]) -> list[str]:
+    shares = [f"share {name}" for name in class_names]
+    return [*_FIRST, *shares, *(f"regions {name}" for name in class_names), *_LAST]
+
+
+def _fields(content: dict[str, Any], class_names: Sequence[str]) -> list[str]:
+    shares, regions = content["shares"] or {}, content["regions"] or {}
+    measured = [shares.get(name) for name in class_names]
+    measured += [regions.get(name) for name in class_names]
+    values = [*(content[key] for key in _FIRST), *measured, *(content[key] for key in _LAST)]
+    return [_text(value) for value in values]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _line(fields: list[str]) -> bytes:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerow(fields)
     # File names need not be UTF-8; they come back from the report as they were.
-    return text.encode("utf-8", "surrogateescape")
+    return buffer.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _is_report(path: Path) -> bool:
+    """Tell whether a file may be replaced by a report: one of a run, an empty one, or none."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    first = b'{"path": ' if path.suffix.lower() == ".jsonl" else b"path,width,height,"
+    return not start or start.startswith(first)

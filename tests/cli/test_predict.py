@@ -84,9 +84,9 @@ def test_a_bad_picture_is_named_and_the_exit_code_is_1(
         (["empty", "out"], "error: empty: no pictures in this folder; give a folder with"),
         (["in", "in"], "error: in: source and target are the same folder; give another"),
         (["in", "out", "--report", "r.txt"], "error: r.txt: a report ends in .csv or .jsonl; "),
-        (["in", "out", "--save", "mask"], "error: save is mask; choose from masks, overlays"),
+        (["in", "out", "--save", "mask"], "error: save is mask; choose from masks, colors"),
         (["in", "out", "--tile", "100"], "error: tile is 100; give a multiple of 32"),
-        (["in", "out", "--backend", "x"], "error: backend 'x' is unknown; choose auto or torch"),
+        (["in", "out", "--backend", "x"], "error: backend 'x' is unknown; choose auto, torch"),
         (["in", "out", "--device", "tpu"], "error: device 'tpu' is unknown; choose auto, cpu,"),
     ],
 )

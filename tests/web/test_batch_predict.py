@@ -62,7 +62,7 @@ def test_masks_and_overlays_are_those_of_predict(tiny_checkpoint, tmp_path):
         }
     predicted = {
         file.relative_to(target).as_posix(): file.read_bytes()
-        for file in target.rglob("*")
+        for file in target.glob("*/**/*")
         if file.is_file()
     }
     assert sorted(packed) == sorted(predicted)

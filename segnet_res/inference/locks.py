@@ -1,0 +1,161 @@
+"""One run at a time in a target, and a journal of what a killed run was about to write."""
+
+import errno
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from segnet_res.data.storage import storing
+from segnet_res.errors import StorageError
+
+# The file that is locked, in the target. The system lets go of the lock when its process ends, by
+# whatever means; the file then stays, and tells the next run that this one was cut short.
+LOCK_NAME = ".manifest.lock"
+
+# What systems answer where another process holds the lock.
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+
+
+class Journal:
+    """Which files a run is about to put into the target, written down before it does.
+
+    A file whose content is neither in the manifest nor here was made by somebody else.
+
+    Args:
+        file: The locked file.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._guard = threading.Lock()
+        self._open = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was begun has been recorded since."""
+        return not self._open
+
+    def begin(self, outputs: Mapping[str, str]) -> None:
+        """Write down files that will appear: the SHA-256 of each by its path below the target.
+
+        Raises:
+            StorageError: when there is no room.
+        """
+        lines = [json.dumps({"output": path, "sha256": sha}) for path, sha in outputs.items()]
+        with self._guard, storing(Path(self._file.name)):
+            self._open += 1
+            self._file.write("".join(f"{line}\n" for line in lines).encode())
+
+    def end(self) -> None:
+        """Say that the files of one `begin` are in the manifest."""
+        with self._guard:
+            self._open -= 1
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Yield path below the target and SHA-256 of what killed runs were about to write."""
+        with Path(self._file.name).open("rb") as file:
+            for line in file:
+                try:
+                    content = json.loads(line)
+                    yield str(content["output"]), str(content["sha256"])
+                except (ValueError, KeyError, TypeError):
+                    # The line of the holder, or half a line of a run that was killed.
+                    continue
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[Journal]:
+    """Hold a target for one run; the folder is made where it is missing.
+
+    Raises:
+        StorageError: when another run holds it, or nothing can be written there.
+    """
+    path = target / LOCK_NAME
+    with storing(target):
+        target.mkdir(parents=True, exist_ok=True)
+    file = _acquire(path)
+    journal = Journal(file)
+    try:
+        holder = {"process": os.getpid(), "host": socket.gethostname()}
+        line = json.dumps({"holder": holder | {"since": _now()}})
+        with storing(target):
+            # A killed run may have left half a line.
+            file.write(f"\n{line}\n".encode())
+        yield journal
+    finally:
+        # As long as the lock is held: the next run must not find a file that is about to go. On
+        # Windows an open file cannot be removed.
+        if journal.settled and sys.platform != "win32":
+            path.unlink(missing_ok=True)
+        file.close()
+
+
+def _acquire(path: Path) -> IO[bytes]:
+    while True:
+        with storing(path.parent):
+            file = path.open("a+b", buffering=0)
+        try:
+            _lock(file)
+        except OSError as error:
+            holder = _holder(path)
+            file.close()
+            if error.errno in _HELD:
+                raise StorageError(
+                    f"{path.parent}: another run is writing into it{holder}; "
+                    "wait until it has ended, or choose another target"
+                ) from error
+            raise StorageError(
+                f"{path.parent}: cannot be locked ({error.strerror}), so that two runs could mix "
+                "their results; choose a target on another file system"
+            ) from error
+        try:
+            same = os.path.samestat(os.fstat(file.fileno()), path.stat())
+        except FileNotFoundError:
+            same = False
+        if same:
+            return file
+        # The run that held it has ended and taken its file away while this one waited for it.
+        file.close()
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Lock an open file for this process.
+
+    Raises:
+        OSError: when another one has it, or the file system knows no locks.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        # Far behind the text, which stays readable for others.
+        file.seek(1 << 30)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _holder(path: Path) -> str:
+    """Return who holds the lock, as part of a sentence; empty where that cannot be told."""
+    found = ""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.startswith(b'{"holder"'):
+                    holder = json.loads(line)["holder"]
+                    found = f" (process {holder['process']} on {holder['host']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return found
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

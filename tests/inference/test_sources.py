@@ -1,0 +1,80 @@
+"""Where pictures come from: a picture, a folder, a glob, a list."""
+
+import pytest
+
+from segnet_res.errors import DataError
+from segnet_res.inference.index import Index
+from segnet_res.inference.sources import Source
+
+NAMES = ["a/c.png", "a/deep/d.JPG", "b.png", "x[1].tif"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "in"
+    for name in [*NAMES, "a/.hidden.png", ".trash/e.png", "notes.md", "out/masks/b.png"]:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def found(given, target):
+    """Return names and files in the order of a run."""
+    index = Index()
+    index.add(Source(given).find(target))
+    return {planned.found.name: planned.found.path for planned in index.pictures()}
+
+
+def test_a_folder_in_the_order_of_paths_without_the_target(folder):
+    assert list(found(folder, folder / "out").items()) == [(n, folder / n) for n in NAMES]
+
+
+def test_a_picture_of_any_name(folder):
+    assert found(folder / "x[1].tif", folder / "out") == {"x[1].tif": folder / "x[1].tif"}
+    assert list(found(folder / "notes.md", folder / "out")) == ["notes.md"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [("a/*.png", ["c.png"]), ("**/*", NAMES), ("?/**/*.JPG", ["a/deep/d.JPG"])],
+)
+def test_a_glob_names_from_its_fixed_part(folder, pattern, names):
+    assert list(found(folder / pattern, folder / "out")) == names
+
+
+def test_a_list_with_relative_and_absolute_paths(folder, tmp_path):
+    other = tmp_path / "other" / "z.png"
+    path = folder / "list.txt"
+    path.write_bytes(
+        b"\xef\xbb\xbfb.png\r\n\r\na/../a/c.png\nmissing.png\n" + f"{other}\nb.png\n".encode()
+    )
+    elsewhere = other.as_posix().lstrip("/")
+    assert found(path, folder / "out") == {
+        "a/c.png": folder / "a/c.png",
+        "b.png": folder / "b.png",
+        "missing.png": folder / "missing.png",
+        elsewhere: other,
+    }
+
+
+def test_two_files_of_a_list_that_would_be_called_alike(folder, tmp_path):
+    path = folder / "list.txt"
+    path.write_text(f"{tmp_path.as_posix().lstrip('/')}/q.png\n{tmp_path}/q.png\n")
+    with pytest.raises(DataError, match="q.png: its results would be called like those of .*q.png"):
+        found(path, folder / "out")
+
+
+def test_sources_without_pictures(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.txt").write_text("\n\n")
+    with pytest.raises(DataError, match="nowhere: no such file or folder; give a picture, a fol"):
+        Source(tmp_path / "nowhere")
+    for given, message in {
+        tmp_path / "empty": "empty: no pictures in this folder; give a folder with files ending",
+        tmp_path / "list.txt": "list.txt: lists no pictures; write one path a line",
+        folder / "*.gif": r"\*\.gif: no pictures match; check the pattern",
+    }.items():
+        assert found(given, tmp_path / "out") == {}
+        with pytest.raises(DataError, match=message):
+            raise Source(given).nothing()
