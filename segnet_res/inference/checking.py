@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -32,6 +33,9 @@ class Maker(Enum):
     # It cannot be read.
     DAMAGED = auto()
 
+
+# How files of a format begin and end.
+_ENDS = ((b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"), (b"\xff\xd8\xff", b"\xff\xd9"))
 
 # Size and time of a file's last change; None where there is none.
 Stamp = tuple[int, int] | None
@@ -195,6 +199,8 @@ def _is_whole(path: Path) -> bool:
     try:
         if path.suffix == ".json":
             json.loads(path.read_bytes())
+        elif _is_cut(path):
+            return False
         elif math.prod(image_size(path)) <= MAX_PIXELS:
             read_image(path)
     except (ImageError, ValueError, OSError):
@@ -203,3 +209,12 @@ def _is_whole(path: Path) -> bool:
         # Too large to tell: then it is not ours to replace.
         return True
     return True
+
+
+def _is_cut(path: Path) -> bool:
+    """Tell whether the last bytes of a PNG or JPEG are missing, which decoders may overlook."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        file.seek(-min(64, path.stat().st_size), os.SEEK_END)
+        end = file.read()
+    return any(start.startswith(first) and last not in end for first, last in _ENDS)

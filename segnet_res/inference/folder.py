@@ -208,6 +208,7 @@ class FolderRun:
             "settings_sha256": digest_of(settings),
             "settings": settings,
             "spec": spec and {"name": spec.name, "sha256": spec.digest, "content": spec.to_dict()},
+            "runs_on": {"backend": segmenter.backend, "device": segmenter.device},
             "classes": segmenter.class_map.to_dict(),
         }
 

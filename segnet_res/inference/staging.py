@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from segnet_res.data.storage import storing
-from segnet_res.errors import ImageError
+from segnet_res.errors import ImageError, StorageError
 from segnet_res.inference.checking import Check, stamp
 from segnet_res.inference.locks import Journal
 from segnet_res.inference.manifest import Output, digest_of_file
@@ -69,10 +69,17 @@ class Staging:
                     "there, or whether names differ in case alone, and start the run again"
                 )
         journal.begin({self._outputs[kind]: self.digest(kind) for kind in self._drafts})
+        waiting = len(self._drafts)
         for kind, draft in list(self._drafts.items()):
             final = self._target / self._outputs[kind]
-            with storing(final):
-                draft.replace(final)
+            try:
+                with storing(final):
+                    draft.replace(final)
+            except StorageError:
+                if len(self._drafts) == waiting:
+                    # Nothing was put anywhere, so that nothing is to be remembered.
+                    journal.end()
+                raise
             del self._drafts[kind]
 
     def clear(self) -> None:

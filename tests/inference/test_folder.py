@@ -6,61 +6,15 @@ import json
 import os
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
-from segnet_res.classes import ClassMap
 from segnet_res.errors import DeviceError, StorageError, UsageError
-from segnet_res.inference import FolderRun, Segmenter, folder, predict_folder
-
-CLASSES = ClassMap.from_names(["sound", "scratch"])
-
-
-class Threshold(nn.Module):
-    """Calls a pixel class 1 where it is above 100; counts its calls."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, images):
-        self.calls += 1
-        bright = (images[:, :1].float() - 100) / 10
-        return torch.cat([-bright, bright], dim=1)
-
-
-@pytest.fixture
-def segmenter():
-    return Segmenter.of_model(Threshold(), CLASSES, channels=1, device=torch.device("cpu"))
-
-
-@pytest.fixture
-def source(tmp_path):
-    root = tmp_path / "in"
-    rng = np.random.default_rng(0)
-    for name, size in {"a.png": (20, 30), "b.jpg": (16, 16), "sub/c.png": (1, 1)}.items():
-        save(root / name, rng.integers(0, 256, size).astype(np.uint8))
-    return root
-
-
-def save(path, array):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)
-
-
-def mask(path):
-    with Image.open(path) as image:
-        assert image.mode == "L"
-        return np.array(image)
-
-
-def names(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+from segnet_res.inference import FolderRun, predict_folder
+from segnet_res.inference.outputs import Kind
+from tests.inference.conftest import make_segmenter, mask, names, run, save
 
 
 def huge_header():
@@ -86,7 +40,12 @@ def huge_header():
 def test_masks_of_a_folder(segmenter, source, tmp_path):
     results = list(predict_folder(segmenter, source, tmp_path / "out"))
     assert [result.name for result in results] == ["a.png", "b.jpg", "sub/c.png"]
-    assert names(tmp_path / "out") == ["masks/a.png", "masks/b.png", "masks/sub/c.png"]
+    assert names(tmp_path / "out") == [
+        "manifest.jsonl",
+        "masks/a.png",
+        "masks/b.png",
+        "masks/sub/c.png",
+    ]
     with Image.open(source / "a.png") as image:
         picture = np.array(image)
     np.testing.assert_array_equal(mask(tmp_path / "out/masks/a.png"), picture > 100)
@@ -97,7 +56,9 @@ def test_masks_of_a_folder(segmenter, source, tmp_path):
 def test_all_kinds(segmenter, source, tmp_path):
     kinds = ("masks", "overlays", "confidence")
     list(predict_folder(segmenter, source / "a.png", tmp_path / "out", save=kinds))
-    assert names(tmp_path / "out") == ["confidence/a.png", "masks/a.png", "overlays/a.jpg"]
+    assert names(tmp_path / "out") == [
+        "confidence/a.png", "manifest.jsonl", "masks/a.png", "overlays/a.jpg",
+    ]  # fmt: skip
     assert mask(tmp_path / "out/confidence/a.png").min() >= 127
     with Image.open(tmp_path / "out/overlays/a.jpg") as image:
         assert (image.mode, image.size) == ("RGB", (30, 20))
@@ -126,7 +87,7 @@ def test_bad_pictures_are_named_and_skipped(segmenter, source, tmp_path):
     assert failed["huge.png"].startswith("the picture is 100000x100000, more than 400 million")
     assert failed["text.png"].startswith("not a picture that can be read; ")
     assert mask(tmp_path / "out/masks/deep.png").tolist() == [[1] * 4] * 5
-    assert len(names(tmp_path / "out")) == 5
+    assert len(names(tmp_path / "out/masks")) == 5
 
 
 def test_memory_that_runs_out_skips_one_picture(segmenter, source, tmp_path, monkeypatch):
@@ -141,27 +102,6 @@ def test_memory_that_runs_out_skips_one_picture(segmenter, source, tmp_path, mon
     results = list(predict_folder(segmenter, source, tmp_path / "out"))
     assert [bool(r.error) for r in results] == [True, False, False]
     assert "use smaller tiles" in results[0].error
-
-
-def test_a_second_run_keeps_what_is_there(segmenter, source, tmp_path):
-    list(predict_folder(segmenter, source, tmp_path / "out"))
-    corrected = np.ones((20, 30), np.uint8)
-    save(tmp_path / "out/masks/a.png", corrected)
-    (tmp_path / "out/masks/b.png").unlink()
-    segmenter.runtime.model.calls = 0
-    results = list(predict_folder(segmenter, source, tmp_path / "out"))
-    assert {r.name: r.kept for r in results} == {"a.png": True, "b.jpg": False, "sub/c.png": True}
-    assert segmenter.runtime.model.calls == 1
-    np.testing.assert_array_equal(mask(tmp_path / "out/masks/a.png"), corrected)
-
-
-def test_a_missing_overlay_is_added_and_the_mask_stays(segmenter, source, tmp_path):
-    list(predict_folder(segmenter, source, tmp_path / "out"))
-    corrected = np.ones((20, 30), np.uint8)
-    save(tmp_path / "out/masks/a.png", corrected)
-    list(predict_folder(segmenter, source, tmp_path / "out", save=("masks", "overlays")))
-    np.testing.assert_array_equal(mask(tmp_path / "out/masks/a.png"), corrected)
-    assert (tmp_path / "out/overlays/a.jpg").exists()
 
 
 def test_overwrite(segmenter, source, tmp_path):
@@ -195,43 +135,46 @@ def test_the_report(segmenter, source, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_an_interrupted_run_is_completed(segmenter, source, tmp_path, suffix):
+def test_the_report_of_a_run_that_was_stopped_and_completed(segmenter, source, tmp_path, suffix):
     (source / "bad.png").write_bytes(b"")
     path = tmp_path / "out" / f"report{suffix}"
-    run = predict_folder(segmenter, source, tmp_path / "out", report=path)
-    first = next(run)
-    run.close()
-    # A killed process may leave half a row behind.
-    with path.open("a") as file:
-        file.write("b.jp")
+    stopped = predict_folder(segmenter, source, tmp_path / "out", report=path)
+    first = next(stopped)
+    stopped.close()
+    assert "a.png" in {row["path"] for row in read_rows(path)}
     save(source / "bad.png", np.zeros((3, 3), np.uint8))
     list(predict_folder(segmenter, source, tmp_path / "out", report=path))
     rows = {row["path"]: row for row in read_rows(path)}
-    assert sorted(rows) == ["a.png", "b.jpg", "bad.png", "sub/c.png"]
+    assert list(rows) == ["a.png", "b.jpg", "bad.png", "sub/c.png"]
     assert len(read_rows(path)) == 4
     assert not rows["bad.png"]["error"]
-    assert float(rows["a.png"]["confidence"]) == first.confidence
+    assert float(rows["a.png"]["confidence"]) == first.record.confidence
     assert all(row["width"] for row in rows.values())
 
 
-def test_rows_of_other_sources_stay(segmenter, source, tmp_path):
+def test_rows_of_other_sources_stay_and_those_of_bad_pictures_that_are_gone_go(
+    segmenter, source, tmp_path
+):
     path = tmp_path / "report.csv"
+    (source / "bad.png").write_bytes(b"")
     save(tmp_path / "other" / "z.png", np.zeros((2, 2), np.uint8))
-    list(predict_folder(segmenter, source, tmp_path / "out", report=path))
-    list(predict_folder(segmenter, tmp_path / "other", tmp_path / "out", report=path))
+    run(segmenter, source, tmp_path / "out", report=path)
+    (source / "bad.png").unlink()
+    run(segmenter, tmp_path / "other", tmp_path / "out", report=path)
     assert [row["path"] for row in read_rows(path)] == ["a.png", "b.jpg", "sub/c.png", "z.png"]
 
 
-@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "out/manifest.jsonl"])
 def test_a_report_that_is_something_else_stays(segmenter, source, tmp_path, name):
     path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
     path.write_text("my,own,table\n1,2,3\n")
-    with pytest.raises(StorageError, match="exists and is no report on these classes; give"):
-        list(predict_folder(segmenter, source, tmp_path / "out", report=path))
+    with pytest.raises(StorageError, match="exists and is no report of a run; give the report"):
+        run(segmenter, source, tmp_path / "out", report=path)
     assert path.read_text() == "my,own,table\n1,2,3\n"
 
 
-def test_reports_that_cannot_be(segmenter, source, tmp_path):
+def test_reports_that_cannot_be(source, tmp_path):
     target = tmp_path / "out"
     with pytest.raises(UsageError, match=r"r\.xlsx: a report ends in \.csv or \.jsonl; choose"):
         FolderRun(source, target, report=tmp_path / "r.xlsx")
@@ -241,6 +184,64 @@ def test_reports_that_cannot_be(segmenter, source, tmp_path):
     with pytest.raises(StorageError, match="is a folder; give the report another name"):
         FolderRun(source, target, report=tmp_path / "r.csv")
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 1.5}, "threshold is 1.5; give a confidence from 0 to 1"),
+        ({"min_region": -1}, "min-region is -1; give 0 or more pixels"),
+        ({"batch": 0}, "batch is 0; give 1 or more pictures"),
+        ({"workers": 0}, "workers is 0; give 1 or more threads"),
+        ({"save": ()}, "save is empty; choose from masks, colors"),
+    ],
+)
+def test_numbers_that_make_no_sense(source, tmp_path, options, message):
+    with pytest.raises(UsageError, match=message):
+        FolderRun(source, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_threshold_and_smallest_region(segmenter, tmp_path):
+    # By 10 and 1 grey above the limit: sure, and hardly; a single pixel, and two.
+    picture = np.full((3, 6), 50, np.uint8)
+    picture[0, 0:2] = 200
+    picture[2, 0:2] = 101
+    picture[0, 5] = 200
+    save(tmp_path / "in/a.png", picture)
+    options = {"threshold": 0.9, "min_region": 2}
+    (result,) = run(segmenter, tmp_path / "in", tmp_path / "out", **options).values()
+    expected = np.zeros((3, 6), np.uint8)
+    expected[0, 0:2] = 1
+    np.testing.assert_array_equal(mask(tmp_path / "out/masks/a.png"), expected)
+    assert result.record.classes["scratch"] == {"pixels": 2, "regions": 1}
+    assert result.shares == {"sound": round(16 / 18, 8), "scratch": round(2 / 18, 8)}
+
+
+def test_pictures_of_one_size_go_through_the_model_together(segmenter, tmp_path):
+    rng = np.random.default_rng(1)
+    for i, size in enumerate([(4, 6), (5, 5)] * 3 + [(7, 7)]):
+        save(tmp_path / f"in/{i}.png", rng.integers(0, 256, size).astype(np.uint8))
+    run(segmenter, tmp_path / "in", tmp_path / "out", batch=2)
+    assert sorted(segmenter.runtime.seen) == sorted(
+        [(2, 4, 6, 1), (1, 4, 6, 1), (2, 5, 5, 1), (1, 5, 5, 1), (1, 7, 7, 1)]
+    )
+    run(make_segmenter(), tmp_path / "in", tmp_path / "single", batch=1)
+    for name in names(tmp_path / "single/masks"):
+        alone, together = (tmp_path / t / "masks" / name for t in ("single", "out"))
+        assert alone.read_bytes() == together.read_bytes()
+
+
+def test_a_batch_that_does_not_fit_into_memory_goes_one_by_one(segmenter, tmp_path, monkeypatch):
+    for i in range(3):
+        save(tmp_path / f"in/{i}.png", np.zeros((4, 4), np.uint8))
+
+    def too_many(images):
+        raise DeviceError("cuda: memory ran out on 4x4 pixels; use smaller tiles")
+
+    monkeypatch.setattr(segmenter, "predict_batch", too_many)
+    results = run(segmenter, tmp_path / "in", tmp_path / "out", batch=3)
+    assert [result.error for result in results.values()] == [None] * 3
 
 
 def test_names_with_brackets_commas_and_other_bytes(segmenter, tmp_path):
@@ -261,36 +262,32 @@ def test_names_with_brackets_commas_and_other_bytes(segmenter, tmp_path):
 def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(
     segmenter, source, tmp_path, monkeypatch
 ):
-    write = folder.write_mask
+    write = Kind.write
 
-    def full_after_one(path, labels):
-        if path.name != "a.png":
+    def full_after_one(self, path, *arguments, name):
+        if name != "a.png":
             cause = OSError(errno.ENOSPC, "No space left on device")
             raise StorageError(f"{path}: cannot be written (No space left on device)") from cause
-        write(path, labels)
+        write(self, path, *arguments, name=name)
 
-    monkeypatch.setattr(folder, "write_mask", full_after_one)
+    monkeypatch.setattr(Kind, "write", full_after_one)
     with pytest.raises(StorageError, match="No space left on device"):
-        list(predict_folder(segmenter, source, tmp_path / "out"))
-    assert names(tmp_path / "out") == ["masks/a.png"]
+        run(segmenter, source, tmp_path / "out")
+    assert names(tmp_path / "out/masks") == ["a.png"]
 
 
-def test_a_name_that_is_too_long_is_one_failure(segmenter, source, tmp_path, monkeypatch):
-    write = folder.write_mask
-
-    def too_long(path, labels):
-        if path.name == "a.png":
-            cause = OSError(errno.ENAMETOOLONG, "File name too long")
-            raise StorageError(f"{path}: cannot be written (File name too long)") from cause
-        write(path, labels)
-
-    monkeypatch.setattr(folder, "write_mask", too_long)
-    results = list(predict_folder(segmenter, source, tmp_path / "out"))
-    assert [bool(r.error) for r in results] == [True, False, False]
+def test_a_name_that_is_too_long_is_one_failure(segmenter, tmp_path):
+    # The mask of a picture without suffix is called longer than the picture.
+    (tmp_path / "list.txt").write_text(f"{'a' * 253}\nb.png\n")
+    save(tmp_path / "b.png", np.zeros((2, 2), np.uint8))
+    (tmp_path / "b.png").read_bytes()
+    (tmp_path / ("a" * 253)).write_bytes((tmp_path / "b.png").read_bytes())
+    results = run(segmenter, tmp_path / "list.txt", tmp_path / "out")
+    assert [bool(r.error) for r in results.values()] == [True, False]
+    assert "cannot be written (File name too long)" in results["a" * 253].error
 
 
 def test_a_result_that_appears_meanwhile_is_not_replaced(segmenter, source, tmp_path):
-    run = FolderRun(source, tmp_path / "out")
     predict = segmenter.predict
 
     def slow(image):
@@ -298,8 +295,8 @@ def test_a_result_that_appears_meanwhile_is_not_replaced(segmenter, source, tmp_
         return predict(image)
 
     segmenter.predict = slow
-    results = list(run.results(segmenter))
-    assert "has appeared meanwhile; another run, or a name" in results[0].error
+    results = run(segmenter, source, tmp_path / "out")
+    assert "masks/a.png has appeared or changed meanwhile; look whether" in results["a.png"].error
     assert mask(tmp_path / "out/masks/a.png").max() == 9
 
 
@@ -307,11 +304,3 @@ def test_the_source_is_not_touched(segmenter, source, tmp_path):
     before = {name: (source / name).read_bytes() for name in names(source)}
     list(predict_folder(segmenter, source, tmp_path / "out", save=("masks", "overlays")))
     assert {name: (source / name).read_bytes() for name in names(source)} == before
-
-
-def test_an_earlier_mask_that_is_damaged_is_named(segmenter, source, tmp_path):
-    list(predict_folder(segmenter, source, tmp_path / "out"))
-    Path(tmp_path / "out/masks/a.png").write_bytes(b"")
-    path = tmp_path / "r.csv"
-    first = next(predict_folder(segmenter, source, tmp_path / "out", report=path))
-    assert first.error.startswith("its earlier mask cannot be read (a.png: the file is empty")

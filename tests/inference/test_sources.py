@@ -61,7 +61,7 @@ def test_a_list_with_relative_and_absolute_paths(folder, tmp_path):
 def test_two_files_of_a_list_that_would_be_called_alike(folder, tmp_path):
     path = folder / "list.txt"
     path.write_text(f"{tmp_path.as_posix().lstrip('/')}/q.png\n{tmp_path}/q.png\n")
-    with pytest.raises(DataError, match="q.png: its results would be called like those of .*q.png"):
+    with pytest.raises(DataError, match=r"q\.png: its results would be called like those of .*q"):
         found(path, folder / "out")
 
 
