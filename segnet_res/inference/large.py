@@ -7,10 +7,8 @@ holds it, the labels, and the confidence as grey where somebody wants it.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from segnet_res.errors import ImageError
 from segnet_res.images import LargePicture, UInt8Array, image_size, is_grey, write_strips
 from segnet_res.inference.outputs import KINDS, Kind, check_jpeg
 from segnet_res.inference.segmenter import Prediction, Segmenter
+from segnet_res.memory import available_memory, trim_memory
 from segnet_res.regions import refine
 from segnet_res.render import confidence_image
 
@@ -76,21 +75,7 @@ def is_large(height: int, width: int) -> bool:
     >>> is_large(10_000, 10_000), is_large(256, 256)
     (True, False)
     """
-    return height * width > min(_MOST_PIXELS, int(_SHARE * memory()) // _BYTES)
-
-
-def memory() -> int:
-    """Return the bytes of memory that this process may use, as far as the system tells."""
-    found = []
-    try:
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        # Windows does not say; a size at which the limit on pixels decides.
-        found.append(1 << 40)
-    # The limit of a container, where there is one.
-    with suppress(OSError, ValueError):
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(found)
+    return height * width > min(_MOST_PIXELS, int(_SHARE * available_memory()) // _BYTES)
 
 
 def predict_large(
@@ -172,6 +157,7 @@ def _segment(
         if found.grey is not None:
             found.grey[place] = confidence_image(part.confidence)
         found.confidence += float(part.confidence.sum(dtype=np.float64))
+        trim_memory()
     found.confidence /= size[0] * size[1]
     return found
 
@@ -217,8 +203,8 @@ def _check_memory(path: Path) -> None:
     """Refuse what cannot fit, by the header, before it is decoded."""
     height, width = image_size(path)
     needed = height * width * (_GREY_BYTES if is_grey(path) else _COLOR_BYTES)
-    if needed > memory():
+    if needed > available_memory():
         raise ImageError(
             f"{path.name}: the picture is {width}x{height} and takes {needed / 1e9:.1f} GB, the "
-            f"machine has {memory() / 1e9:.1f} GB of memory; cut it into parts"
+            f"machine has {available_memory() / 1e9:.1f} GB of memory; cut it into parts"
         )

@@ -5,10 +5,10 @@ answers in dozens of threads, and each picture takes hundreds of megabytes for a
 thread after the other these added up to gigabytes. Elsewhere nothing is done here.
 """
 
-import ctypes
 import threading
 import time
-from typing import Any
+
+from segnet_res.memory import glibc
 
 # From glibc's malloc.h; it has no name in Python.
 _M_ARENA_MAX = -8
@@ -24,7 +24,7 @@ _trimming = threading.Lock()
 
 def share_arenas() -> None:
     """Let all threads that start from now on allocate from the same few arenas."""
-    mallopt = _glibc("mallopt")
+    mallopt = glibc("mallopt")
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _ARENAS)
 
@@ -35,7 +35,7 @@ def give_back() -> threading.Thread | None:
     Returns:
         The thread; None where there is nothing to do, or it is under way already.
     """
-    trim = _glibc("malloc_trim")
+    trim = glibc("malloc_trim")
     if trim is None or not _trimming.acquire(blocking=False):
         return None
 
@@ -49,11 +49,3 @@ def give_back() -> threading.Thread | None:
     thread = threading.Thread(target=work, daemon=True, name="give-back")
     thread.start()
     return thread
-
-
-def _glibc(name: str) -> Any:  # noqa: ANN401 - functions of ctypes have no better type
-    """Return a function of the C library, or None where it has no such one."""
-    try:
-        return getattr(ctypes.CDLL(None), name, None)
-    except (OSError, TypeError):  # Windows has no library without a name
-        return None

@@ -10,7 +10,7 @@ from segnet_res.web import memory
 from segnet_res.web.turns import Turnstile
 
 glibc = pytest.mark.skipif(
-    memory._glibc("malloc_trim") is None, reason="another allocator than glibc's"
+    memory.glibc("malloc_trim") is None, reason="another allocator than glibc's"
 )
 
 # In a process of its own: what other tests have left behind would be given back too.
@@ -87,6 +87,6 @@ def test_a_turn_gives_back_and_a_place_in_the_queue_does_not(monkeypatch):
 
 
 def test_without_glibc_nothing_happens(monkeypatch):
-    monkeypatch.setattr(memory, "_glibc", lambda _: None)
+    monkeypatch.setattr(memory, "glibc", lambda _: None)
     memory.share_arenas()
     assert memory.give_back() is None
