@@ -40,8 +40,16 @@ def element(tag: str, *children: Element | str | None, **attributes: object) -> 
 
 
 def name_of(text: str) -> Element:
-    """Show a name of somebody else's: in its own direction of writing, whatever stands around."""
-    return element("bdi", text)
+    """Show a name of somebody else's: in its own direction of writing, whatever stands around.
+
+    It may be broken after / and _, where a copied name is the same.
+
+    >>> to_html(name_of("a/b.png"))
+    '<bdi>a/<wbr>b.png</bdi>'
+    """
+    parts = re.split("(?<=[/_])(?=.)", text)
+    broken = [child for part in parts for child in (element("wbr"), part)]
+    return element("bdi", *broken[1:])
 
 
 def printable(text: str) -> str:

@@ -91,7 +91,7 @@ def worst_parts(tally: Tally, shown: Sequence[tuple[Row, str | None]]) -> Elemen
     cards = [_card(tally, row, picture) for row, picture in shown]
     return _section(
         "Worst parts",
-        element("p", f"The {len(shown)} worst, {order}.", class_="soft"),
+        element("p", f"The worst of each class in turn, {order}.", class_="soft"),
         element("div", *cards, class_="parts"),
     )
 
@@ -242,8 +242,8 @@ def model(
         ("Program", f"segnet_res {header.get('version')}"),
         ("Settings", _settings(header.get("settings") or {})),
         ("Run", f"{header.get('run')}, started {shown_time(str(header.get('started') or ''))}"),
-        ("Time of this run", f"{seconds:,.1f} s" if seconds is not None else None),
-        ("Time in the model, all pictures", f"{tally.seconds:,.1f} s" if tally.seconds else None),
+        ("Time of this run", _duration(seconds)),
+        ("Time in the model, all pictures", _duration(tally.seconds)),
     ]
     return _section("Model and run", facts(known))
 
@@ -312,7 +312,7 @@ def _card(tally: Tally, row: Row, picture: str | None) -> Element:
     verdict = {"pass": "passed", "fail": "failed"}.get(str(row.get("verdict")))
     defects, confidence = tally.defects(row), row.get("confidence")
     said = [
-        f"{percent(defects)} of the area" if defects is not None else None,
+        f"defects on {percent(defects)} of the area" if defects is not None else None,
         f"confidence {confidence:.2f}" if confidence is not None else None,
     ]
     if picture is None:
@@ -344,9 +344,11 @@ def _found(tally: Tally, row: Row) -> list[str]:
     ]
 
 
-def _sentences(content: object) -> Element:
-    sentences = [content] if isinstance(content, str) else list(content or ())  # type: ignore[call-overload]
-    shown = [element("li", _short(str(sentence))) for sentence in sentences[:_SENTENCES]]
+def _sentences(content: str | Sequence[str] | None) -> Element:
+    sentences = [content] if isinstance(content, str) else list(content or ())
+    if len(sentences) == 1:
+        return element("p", _short(sentences[0]))
+    shown = [element("li", _short(sentence)) for sentence in sentences[:_SENTENCES]]
     if len(sentences) > _SENTENCES:
         shown.append(element("li", f"and {len(sentences) - _SENTENCES} more"))
     return element("ul", *shown)
@@ -367,7 +369,24 @@ def _described(metadata: Metadata) -> list[tuple[str, str | None]]:
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+    words = {True: "yes", False: "no"}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {words[value] if isinstance(value, bool) else value}"
+        for name, value in settings.items()
+    )
+
+
+def _duration(seconds: float | None) -> str | None:
+    """Write a time for people.
+
+    >>> _duration(12.34), _duration(3725)
+    ('12.3 s', '1 h 2 min 5 s')
+    """
+    if not seconds or seconds < 60:
+        return f"{seconds:.1f} s" if seconds else None
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min {rest} s" if hours else f"{minutes} min {rest} s"
 
 
 def _ends(tally: Tally, name: str) -> str:
@@ -380,6 +399,8 @@ def _is_number(rows: Sequence[Sequence[Element | str]], column: int) -> bool:
 
 
 def _short(text: str) -> str:
+    # A number stays with its unit.
+    text = text.replace(" %", "\u00a0%")
     return text if len(text) <= _LONGEST_SENTENCE else text[: _LONGEST_SENTENCE - 1] + "…"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from segnet_res.classes import ClassMap, background
@@ -117,7 +118,7 @@ class Tally:
         self.notes: list[Row] = []
         self.first = self.last = ""
         self.seconds = 0.0
-        self._worst: list[_Ranked] = []
+        self._worst: dict[str, list[_Ranked]] = {}
         self._sound = background(class_map)
 
     @property
@@ -145,12 +146,15 @@ class Tally:
         self._add_values(row)
 
     def worst(self) -> list[Row]:
-        """Return the rows of the worst parts, the worst first.
+        """Return the rows of the worst parts, of each class in turn, so that none hides others.
 
-        Those that fail come first; then the larger share of defects counts, or the lower
-        confidence where no class is background. Parts without any defect are left out.
+        Of a class come those first that fail; then the larger share of defects counts, or the
+        lower confidence where no class is background. Parts without any defect are left out.
         """
-        return [ranked.row for ranked in sorted(self._worst, reverse=True)]
+        by_class = [sorted(ranked, reverse=True) for ranked in self._worst.values()]
+        by_class.sort(key=lambda ranked: ranked[0], reverse=True)
+        turns = [each for turn in zip_longest(*by_class) for each in turn if each is not None]
+        return [ranked.row for ranked in turns[:WORST]]
 
     def defects(self, row: Row) -> float | None:
         """Return the share of a part's area that is defective; None without a background."""
@@ -207,10 +211,25 @@ class Tally:
         # The first of equals stays the first.
         badness = 1 - (confidence or 0.0) if defects is None else defects
         ranked = _Ranked((float(fails), badness, -self.pictures), row)
-        if len(self._worst) < WORST:
-            heapq.heappush(self._worst, ranked)
+        worst = self._worst.setdefault(self._class_of(row), [])
+        if len(worst) < WORST:
+            heapq.heappush(worst, ranked)
         else:
-            heapq.heappushpop(self._worst, ranked)
+            heapq.heappushpop(worst, ranked)
+
+    def _class_of(self, row: Row) -> str:
+        """Return the class that a part fails for, or has most of."""
+        for reason in row.get("reasons") or ():
+            name = str(reason).partition(": ")[0]
+            if name in self.classes:
+                return name
+        if self._sound is None:
+            return ""
+        sound = self.class_map.names[self._sound]
+        pixels = {
+            name: found["pixels"] for name, found in _classes(row).items() if name in self.classes
+        }
+        return max(pixels.keys() - {sound}, key=lambda name: (pixels[name], name), default="")
 
 
 def _classes(row: Row) -> Mapping[str, Mapping[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,10 +112,12 @@ def _scaled(image: UInt8Array, labels: UInt8Array, class_map: ClassMap) -> UInt8
         nearest = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         return overlay(small, nearest, class_map)
     painted = np.full(small.shape[:2], sound, np.uint8)
+    # What a pixel of the thumbnail covers: it is taken from the upper left one.
+    window = np.ones((math.ceil(1 / scale), math.ceil(1 / scale)), np.uint8)
     for label in np.unique(labels).tolist():
         if label < len(class_map) and label != sound:
-            here = np.where(labels == label, np.uint8(255), np.uint8(0))
-            painted[cv2.resize(here, size, interpolation=cv2.INTER_AREA) > 0] = label
+            here = cv2.dilate((labels == label).view(np.uint8), window, anchor=(0, 0))
+            painted[cv2.resize(here, size, interpolation=cv2.INTER_NEAREST) > 0] = label
     result = overlay(small, painted, class_map)
     for region in find_regions(labels, class_map)[:_FRAMES]:
         _frame(result, region.box, scale)
@@ -134,5 +137,6 @@ def _frame(pixels: UInt8Array, box: tuple[int, int, int, int], scale: float) -> 
 
 def _address(pixels: UInt8Array) -> str:
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY)
+    # With colours of every pixel, because a defect may be as small.
+    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
