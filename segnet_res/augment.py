@@ -111,6 +111,45 @@ def random_crop(
     return np.asarray(resized, np.uint8).reshape(size, size, image.shape[2]), mask
 
 
+def paste(
+    image: UInt8Array,
+    labels: UInt8Array,
+    donor: UInt8Array,
+    donor_labels: UInt8Array,
+    *,
+    background: int,
+    ignore_index: int,
+) -> tuple[UInt8Array, UInt8Array]:
+    """Put the defects of one picture into another, as bright against their surroundings as before.
+
+    Copy-paste (Ghiasi et al., CVPR 2021) for defects, which fade into the part: the edge is soft,
+    and the donor's grey level is moved so that both surroundings are equally bright.
+
+    Args:
+        image: (H, W, C) uint8.
+        labels: (H, W) uint8.
+        donor: (H, W, C) uint8, the picture that has the defects.
+        donor_labels: (H, W) uint8.
+        background: Label of what is no defect.
+        ignore_index: Label of pixels that count nowhere; nothing is pasted there, nor from there.
+
+    Returns:
+        A new picture and its labels.
+    """
+    defects = (donor_labels != background) & (donor_labels != ignore_index)
+    defects &= labels != ignore_index
+    if not defects.any():
+        return image, labels
+    weight = cv2.GaussianBlur(cv2.dilate(defects.astype(np.float32), np.ones((5, 5))), (0, 0), 1.5)
+    around = cv2.dilate(defects.astype(np.uint8), np.ones((15, 15))) > 0
+    around &= ~defects & (donor_labels == background) & (labels == background)
+    moved = donor.astype(np.float32)
+    if around.any():
+        moved += image[around].mean(axis=0, dtype=np.float64) - donor[around].mean(axis=0)
+    mixed = image + weight[..., None] * (moved - image)
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8), np.where(defects, donor_labels, labels)
+
+
 def _inside(start: int, length: int, window: int) -> int:
     """Move a window into the picture as far as it fits."""
     low, high = sorted((0, length - window))

@@ -61,6 +61,31 @@ def relaxed_factors(shares: Sequence[float], strength: float) -> Tensor:
     return (weights / (share * weights).sum()).float()
 
 
+def log_shares(shares: Sequence[float]) -> Tensor:
+    """Return the logarithm of the share of each class, which logit adjustment adds to logits.
+
+    Training with logits that are raised for frequent classes makes a network that has learnt to
+    answer without the raise, and so finds rare classes more readily (Menon et al., "Long-tail
+    learning via logit adjustment", ICLR 2021). A strength of 1 aims at the mean accuracy of the
+    classes, which on pixels means many false alarms; less is better for IoU.
+
+    Args:
+        shares: Share of the labelled pixels of each class, 0 to 1; classes without a pixel count as
+            the rarest that has some.
+
+    Returns:
+        (C,) float32, at most 0.
+
+    >>> log_shares([1.0, 0.0]).tolist()
+    [0.0, 0.0]
+    """
+    share = torch.tensor(shares, dtype=torch.float64)
+    present = share[share > 0]
+    if len(present) == 0:
+        return torch.zeros(len(shares))
+    return share.clamp(min=present.min().item()).log().float()
+
+
 def balanced_cross_entropy(
     logits: Tensor,
     labels: Tensor,
@@ -140,6 +165,11 @@ def build_loss(config: TrainConfig, shares: Sequence[float], ignore_index: int) 
             return _cross_entropy(logits, labels, weights, ignore_index)
 
         return relaxed
+    if config.loss == "adjusted":
+        offsets = config.adjust * log_shares(shares)
+        return lambda logits, labels, _: _cross_entropy(
+            logits + offsets.to(logits).view(1, -1, 1, 1), labels, None, ignore_index
+        )
     if config.loss == "balanced":
         beta = {"shares": balance_factors(shares), "batch": None}
         chosen = beta[config.beta] if config.beta in beta else float(config.beta)

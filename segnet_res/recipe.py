@@ -5,7 +5,7 @@ from typing import Any, get_args, get_type_hints
 
 from segnet_res.errors import UsageError
 
-LOSSES = ("relaxed", "balanced", "cross-entropy", "dice", "focal", "lovasz")
+LOSSES = ("relaxed", "balanced", "adjusted", "cross-entropy", "dice", "focal", "lovasz")
 SCHEDULES = ("poly", "cosine")
 AUGMENTATIONS = ("inspection", "scene", "none")
 
@@ -30,12 +30,14 @@ class TrainConfig:
         scale: The crops are drawn from pictures enlarged by 1/scale to scale.
         rare: Share of the crops that are drawn around a pixel of a class picked evenly among all;
             the others anywhere.
+        paste: Share of the crops that get the defects of another picture pasted in.
         augment: ``inspection`` (light, blur, noise, flips, quarter turns, rotation, elastic),
             ``scene`` (no upside-down) or ``none``.
         loss: One of `LOSSES`.
         beta: ``shares`` (of the training split), ``batch`` (of each batch), or for two classes a
             number from 0 to 1; for the balanced loss.
         relax: Strength of the relaxed loss at the start; it falls to 0 linearly.
+        adjust: Strength of the adjusted loss; it stays.
         lr: Learning rate after the warm-up.
         weight_decay: Of AdamW, on convolution kernels.
         warmup: Share of all steps in which the learning rate rises from 0.
@@ -63,10 +65,12 @@ class TrainConfig:
     crop: int = 192
     scale: float = 1.5
     rare: float = 0.5
+    paste: float = 0.0
     augment: str = "inspection"
     loss: str = "relaxed"
     beta: str = "shares"
     relax: float = 0.5
+    adjust: float = 0.5
     lr: float = 2e-3
     weight_decay: float = 1e-2
     warmup: float = 0.05
@@ -96,10 +100,12 @@ class TrainConfig:
             ("crop", self.crop >= 32 and self.crop % 32 == 0, "give a multiple of 32"),
             ("scale", 1 <= self.scale <= 8, "give 1 (no scaling) to 8"),
             ("rare", 0 <= self.rare <= 1, "give 0 to 1"),
+            ("paste", 0 <= self.paste <= 1, "give 0 to 1"),
             ("augment", self.augment in AUGMENTATIONS, f"choose {', '.join(AUGMENTATIONS)}"),
             ("loss", self.loss in LOSSES, f"choose {', '.join(LOSSES)}"),
             ("beta", _is_beta(self.beta), "give shares, batch, or a number from 0 to 1"),
             ("relax", 0 <= self.relax <= 1, "give 0 to 1"),
+            ("adjust", 0 <= self.adjust <= 2, "give 0 (plain cross-entropy) to 2"),
             ("lr", self.lr > 0, "give more than 0"),
             ("weight_decay", self.weight_decay >= 0, "give 0 or more"),
             ("warmup", 0 <= self.warmup < 1, "give a share from 0 to below 1"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segnet_res.augment import build_augmentation, random_crop
+from segnet_res.augment import build_augmentation, paste, random_crop
 from segnet_res.errors import UsageError
 
 IGNORE = 255
@@ -75,3 +75,32 @@ def test_a_seed_repeats_the_change():
 def test_unknown_name():
     with pytest.raises(UsageError, match="augmentation 'x' is unknown; choose inspection"):
         build_augmentation("x")
+
+
+def test_a_pasted_defect_is_as_dark_against_its_surroundings_as_before():
+    donor, donor_labels = np.full((60, 60, 1), 100, np.uint8), np.zeros((60, 60), np.uint8)
+    donor[20:40, 20:40], donor_labels[20:40, 20:40] = 70, 2
+    image, labels = np.full((60, 60, 1), 180, np.uint8), np.zeros((60, 60), np.uint8)
+    labels[25:35, 25:30], labels[20:22, 20:40] = 1, 255
+    before = image.copy(), labels.copy()
+    mixed, found = paste(image, labels, donor, donor_labels, background=0, ignore_index=255)
+    np.testing.assert_array_equal(image, before[0])
+    np.testing.assert_array_equal(labels, before[1])
+    assert mixed.dtype == found.dtype == np.uint8
+    # 30 darker than the surroundings in the middle, untouched far away, and in between no edge.
+    assert mixed[30, 30, 0] == 150
+    assert (mixed[:10] == 180).all()
+    assert {150, 180} < set(np.unique(mixed))
+    # What nobody can judge stays so; otherwise the pasted defect covers what was there.
+    assert (found[20:22, 20:40] == 255).all()
+    assert (found[22:40, 20:40] == 2).all()
+    assert np.count_nonzero(found) == 20 * 20
+
+
+def test_without_a_defect_nothing_is_pasted():
+    image, labels = np.full((9, 9, 3), 50, np.uint8), np.zeros((9, 9), np.uint8)
+    donor = np.full((9, 9, 3), 200, np.uint8)
+    ignored = np.full((9, 9), 255, np.uint8)
+    mixed, found = paste(image, labels, donor, ignored, background=0, ignore_index=255)
+    np.testing.assert_array_equal(mixed, image)
+    np.testing.assert_array_equal(found, labels)

@@ -64,6 +64,23 @@ def test_nothing_labelled_is_zero_with_zero_gradient(name):
     assert not logits.grad.any()
 
 
+def test_adjusted_logits_by_hand():
+    loss = build_loss(TrainConfig(loss="adjusted", adjust=0.5), [0.96, 0.04], IGNORE)
+    logits = torch.zeros(1, 2, 1, 1)
+    # Raised by half the logarithms, the two logits are as sqrt(0.96) to sqrt(0.04): 0.98 to 0.2.
+    rare = math.sqrt(0.04) / (math.sqrt(0.04) + math.sqrt(0.96))
+    for label, share in ((1, rare), (0, 1 - rare)):
+        found = loss(logits, torch.full((1, 1, 1), label), 0.3)
+        assert found.item() == pytest.approx(-math.log(share), rel=1e-6)
+
+
+def test_not_adjusted_is_plain_cross_entropy():
+    config = TrainConfig(loss="adjusted", adjust=0.0)
+    logits, labels = torch.randn(1, 2, 3, 3), torch.tensor([0, 1, 1] * 3).view(1, 3, 3)
+    adjusted = build_loss(config, [0.99, 0.01], IGNORE)(logits, labels, 0.0)
+    assert adjusted.item() == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
+
+
 def test_relaxed_ends_in_plain_cross_entropy():
     config = TrainConfig(loss="relaxed", relax=0.5)
     torch.manual_seed(0)

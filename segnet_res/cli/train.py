@@ -55,6 +55,9 @@ def train(
     rare: Annotated[
         float, typer.Option(help="Share of the crops around a pixel of an evenly drawn class.")
     ] = _BASE.rare,
+    paste: Annotated[
+        float, typer.Option(help="Share of the crops that get the defects of another picture.")
+    ] = _BASE.paste,
     augment: Annotated[str, typer.Option(help=f"{', '.join(AUGMENTATIONS)}.")] = _BASE.augment,
     loss: Annotated[str, typer.Option(help=f"{', '.join(LOSSES)}.")] = _BASE.loss,
     beta: Annotated[
@@ -67,6 +70,9 @@ def train(
     relax: Annotated[
         float, typer.Option(help="Balance of the relaxed loss at the start; it falls to 0.")
     ] = _BASE.relax,
+    adjust: Annotated[
+        float, typer.Option(help="Balance of the adjusted loss; it stays.")
+    ] = _BASE.adjust,
     shortcut: Annotated[bool, typer.Option(help="Shortcuts around the stages.")] = _BASE.shortcut,
     skip: Annotated[bool, typer.Option(help="Skips from encoder to decoder.")] = _BASE.skip,
     path: Annotated[bool, typer.Option(help="Finer scales past the pooling.")] = _BASE.path,

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from segnet_res.augment import build_augmentation, random_crop
-from segnet_res.data import SegmentationDataset
-from segnet_res.errors import SegnetResError, TrainingError
+from segnet_res.augment import build_augmentation, paste, random_crop
+from segnet_res.classes import background
+from segnet_res.data import Sample, SegmentationDataset
+from segnet_res.errors import SegnetResError, TrainingError, UsageError
+from segnet_res.images import UInt8Array
 from segnet_res.recipe import TrainConfig
 
 
@@ -51,7 +53,10 @@ class Crops(Dataset[Crop | SegnetResError]):
     Args:
         dataset: The training split.
         pixels: (pictures, classes) int64, labelled pixels of each class in each picture.
-        config: crop, scale, rare, augment and seed count.
+        config: crop, scale, rare, paste, augment and seed count.
+
+    Raises:
+        UsageError: when defects shall be pasted and no class is the background.
     """
 
     def __init__(
@@ -66,6 +71,13 @@ class Crops(Dataset[Crop | SegnetResError]):
             for label in range(pixels.shape[1])
             if pixels[:, label].any()
         }
+        self._background = background(dataset.class_map)
+        if config.paste and self._background is None:
+            raise UsageError(
+                f"--paste is {config.paste}, {dataset.info.name} has no class background that "
+                "defects could be pasted on; leave it out"
+            )
+        self._defects = [label for label in self._holders if label != self._background]
 
     def __getitem__(self, number: int) -> Crop | SegnetResError:
         try:
@@ -78,20 +90,42 @@ class Crops(Dataset[Crop | SegnetResError]):
         rng = np.random.default_rng([config.seed, number])
         focus, index = self._draw(rng)
         sample = self.dataset[index]
-        image, labels = random_crop(
-            sample.image,
-            sample.labels,
-            size=config.crop,
-            scale=config.scale,
-            focus=focus,
-            ignore_index=self.dataset.class_map.ignore_index,
-            rng=rng,
-        )
+        image, labels = self._window(sample, focus, rng)
+        if config.paste and self._defects and rng.random() < config.paste:
+            image, labels = self._with_defects(image, labels, rng)
         self._augment.set_random_seed(int(rng.integers(2**31)))
         changed = self._augment(image=image, mask=labels)
         image = np.ascontiguousarray(changed["image"].transpose(2, 0, 1))
         labels = changed["mask"].astype(np.int64)
         return torch.from_numpy(image), torch.from_numpy(labels), sample.stem
+
+    def _window(
+        self, sample: Sample, focus: int | None, rng: np.random.Generator
+    ) -> tuple[UInt8Array, UInt8Array]:
+        return random_crop(
+            sample.image,
+            sample.labels,
+            size=self.config.crop,
+            scale=self.config.scale,
+            focus=focus,
+            ignore_index=self.dataset.class_map.ignore_index,
+            rng=rng,
+        )
+
+    def _with_defects(
+        self, image: UInt8Array, labels: UInt8Array, rng: np.random.Generator
+    ) -> tuple[UInt8Array, UInt8Array]:
+        """Paste what a crop of another picture has of a class drawn evenly among the defects."""
+        focus = int(rng.choice(self._defects))
+        donor = self.dataset[int(rng.choice(self._holders[focus]))]
+        assert self._background is not None
+        return paste(
+            image,
+            labels,
+            *self._window(donor, focus, rng),
+            background=self._background,
+            ignore_index=self.dataset.class_map.ignore_index,
+        )
 
     def _draw(self, rng: np.random.Generator) -> tuple[int | None, int]:
         """Return the label to look at, if any, and the index of the picture."""

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from segnet_res import SegmentationDataset, TrainConfig
-from segnet_res.errors import DataError
+from segnet_res.errors import DataError, UsageError
 from segnet_res.training.crops import Crops, EpochSampler
 from segnet_res.training.statistics import measure
 
@@ -37,6 +37,32 @@ def test_rare_classes_are_favoured(tiny_dataset):
     stems = [crops[i][2] for i in range(60)]
     # Half of the crops look for the scratch, which only b has; the others go to a and b alike.
     assert 0.6 < stems.count("b") / 60 < 0.9
+
+
+def test_defects_of_other_pictures_are_pasted(tiny_dataset):
+    Image.fromarray(np.zeros((32, 40), np.uint8)).save(tiny_dataset / "masks" / "a.png")
+    Image.fromarray(np.zeros((32, 40), np.uint8)).save(tiny_dataset / "images" / "a.png")
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    pixels = measure(dataset).pixels
+    # tests/conftest.py: b has scratches.
+    share = {}
+    for paste in (0.0, 1.0):
+        config = TrainConfig(crop=32, rare=0.0, scale=1.0, paste=paste, augment="none")
+        crops = Crops(dataset, pixels, config)
+        cut = [crops[i] for i in range(30)]
+        share[paste] = np.mean(
+            [bool((labels == 1).any()) for _, labels, stem in cut if stem == "a"]
+        )
+    assert share[0.0] == 0
+    assert share[1.0] == 1
+
+
+def test_pasting_needs_a_background(tiny_dataset):
+    text = (tiny_dataset / "dataset.yaml").read_text()
+    (tiny_dataset / "dataset.yaml").write_text(text.replace("sound", "road"))
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    with pytest.raises(UsageError, match=r"--paste is 0\.5, .* has no class background"):
+        Crops(dataset, np.ones((2, 2), np.int64), TrainConfig(crop=32, paste=0.5))
 
 
 def test_processes_share_the_crops_without_overlap():
