@@ -63,6 +63,30 @@ def tiny_dataset(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny_checkpoint(tmp_path: Path) -> Path:
     """A checkpoint of an untrained ressegnet-tiny for the classes of `tiny_dataset`."""
+    return write_tiny_checkpoint(tmp_path / "tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def tiny_exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``tiny.safetensors``, the same as `tiny_checkpoint`, and its exports.
+
+    They are read only; tests are skipped where a package that exports is missing.
+    """
+    for name in ("onnx", "onnxscript", "onnxruntime", "openvino"):
+        pytest.importorskip(name, reason=f"exports need {name}")
+    from segnet_res.checkpoint import Checkpoint
+    from segnet_res.exported import Form
+    from segnet_res.inference.export_graph import write_graph
+
+    folder = tmp_path_factory.mktemp("exports")
+    checkpoint = Checkpoint.load(write_tiny_checkpoint(folder / "tiny.safetensors"))
+    write_graph(checkpoint, Form("tiny"), folder / "tiny.onnx")
+    write_graph(checkpoint, Form("tiny"), folder / "tiny.xml")
+    return folder
+
+
+def write_tiny_checkpoint(path: Path) -> Path:
+    """Write the checkpoint of `tiny_checkpoint`."""
     import torch
 
     from segnet_res.checkpoint import Checkpoint, Metadata
@@ -82,6 +106,5 @@ def tiny_checkpoint(tmp_path: Path) -> Path:
         data={"name": "tiny", "fingerprint": "0" * 64, "images": 2},
         created="2024-01-01T00:00:00+00:00",
     )
-    path = tmp_path / "tiny.safetensors"
     Checkpoint(metadata, model.state_dict()).save(path)
     return path

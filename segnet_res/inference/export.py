@@ -1,150 +1,166 @@
-"""Write a checkpoint as ONNX, for machines without torch, and make sure that it answers alike."""
+"""Write a checkpoint for machines without torch, and make sure that it answers alike."""
 
+import shutil
 import tempfile
-import warnings
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from segnet_res.checkpoint import Checkpoint
+from segnet_res.checkpoint import Checkpoint, short_hash
 from segnet_res.errors import CheckpointError, StorageError, UsageError
-from segnet_res.images import atomic_write
+from segnet_res.exported import IR, ONNX, SUFFIXES, Form, files_of
+from segnet_res.images import Channels, atomic_write
+from segnet_res.inference.export_graph import write_graph
+from segnet_res.inference.export_parity import (
+    Batch,
+    Parity,
+    compare,
+    drawn_parts,
+    given_pictures,
+)
+from segnet_res.inference.exported_runtime import missing_package
+from segnet_res.inference.opening import open_export
+from segnet_res.inference.torch_runtime import TorchRuntime
 
-# The key of the checkpoint's description among the texts of the ONNX file.
-METADATA_KEY = "segnet_res"
-
-# (pictures, height, width) that both must agree on: multiples of 32 and others, one pixel, a batch.
-_CHECKED_SIZES = ((1, 256, 320), (2, 200, 131), (1, 33, 47), (1, 1, 1))
-
-# At most one pixel in so many may get another label: where two classes are equally probable,
-# another order of additions decides.
-_PIXELS_PER_DIFFERENCE = 100_000
+# What writing and checking each kind of file needs, and the extra that brings it.
+_PACKAGES = {ONNX: (("onnx", "onnxscript", "onnxruntime"), "onnx"), IR: (("openvino",), "openvino")}
 
 
-def export_onnx(checkpoint: Checkpoint, target: Path, *, overwrite: bool = False) -> float:
-    """Write a model as ONNX after comparing both on pictures of several sizes.
+@dataclass(frozen=True)
+class Exported:
+    """A checkpoint written for another runtime.
 
-    Input ``images``: (N, channels, H, W) uint8, any N, H and W; normalisation is inside. Output
-    ``logits``: (N, C, H, W) float32. The text ``segnet_res`` of the file is the checkpoint's
-    description as JSON, with names and colours of the classes.
+    Attributes:
+        files: What was written.
+        drawn: How well it agrees on synthetic parts.
+        given: How well it agrees on the given pictures; None without any.
+    """
+
+    files: tuple[Path, ...]
+    drawn: Parity
+    given: Parity | None
+
+
+def export_checkpoint(
+    path: Path,
+    target: Path,
+    *,
+    normalise: bool = True,
+    argmax: bool = False,
+    pictures: Path | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a checkpoint as ONNX or OpenVINO IR after comparing both on pictures.
+
+    Input ``images``: (N, channels, H, W) uint8 of 0 to 255, any N, H and W. Output ``logits``:
+    (N, C, H, W) float32. The text ``segnet_res`` in the file is the checkpoint's description as
+    JSON, with names and colours of the classes.
 
     Args:
-        checkpoint: The model and its description.
-        target: A file ending in ``.onnx``.
-        overwrite: Replace a file that is there.
-
-    Returns:
-        The largest difference between logits of both.
+        path: A ``.safetensors`` file.
+        target: A file ending in ``.onnx`` or ``.xml``; the weights of an ``.xml`` go into a
+            ``.bin`` beside it.
+        normalise: Whether normalisation is inside; else the input is float32, less the mean and
+            divided by the standard deviation.
+        argmax: Whether labels come out: ``labels`` (N, H, W) uint8 and ``confidence`` (N, H, W)
+            float32 of 0 to 1, instead of logits.
+        pictures: A picture, or a folder of some, to compare on beside the drawn ones.
+        overwrite: Replace files that are there.
 
     Raises:
-        UsageError: when the name does not end in ``.onnx`` or a package is missing.
-        StorageError: when the file is there already or cannot be written.
-        CheckpointError: when the model cannot be exported or answers differently as ONNX.
+        UsageError: when the name has another ending or a package is missing.
+        StorageError: when a file is there already or cannot be written.
+        CheckpointError: when the model cannot be exported or labels differ on more than one pixel
+            in 100,000; nothing is written then.
+        DataError: when the given pictures cannot be read.
     """
     check_export(target, overwrite=overwrite)
-    import onnx
-
-    model = checkpoint.build_model()
-    meta = checkpoint.metadata
+    checkpoint = Checkpoint.load(path)
+    form = Form(source_of(path), normalised=normalise, labels=argmax)
     with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "model.onnx"
-        _write(model, meta.channels, draft)
-        content = onnx.load(draft)
-        entry = content.metadata_props.add()
-        entry.key, entry.value = METADATA_KEY, meta.to_json()
-        serialized = content.SerializeToString()
-    difference = _compare(model, meta.channels, serialized)
-    with atomic_write(target) as file:
-        file.write(serialized)
-    return difference
+        draft = Path(folder) / f"model{target.suffix.lower()}"
+        write_graph(checkpoint, form, draft)
+        check = labels_checker(checkpoint, draft, target.name)
+        channels: Channels = 3 if checkpoint.metadata.channels == 3 else 1
+        drawn = check(drawn_parts(channels))
+        given = check(given_pictures(pictures, channels)) if pictures else None
+        publish(draft, target)
+    return Exported(files_of(target), drawn, given)
+
+
+def source_of(path: Path) -> str:
+    """Return name and short hash of a checkpoint, as an export names it."""
+    return f"{path.stem} {short_hash(path)}"
 
 
 def check_export(target: Path, *, overwrite: bool) -> None:
     """Refuse an export that could not be written, before any work is done.
 
     Raises:
-        UsageError: when the name does not end in ``.onnx`` or a package is missing.
-        StorageError: when the file is there already.
+        UsageError: when the name has another ending or a package is missing.
+        StorageError: when a file is there already.
     """
-    if target.suffix.lower() != ".onnx":
-        raise UsageError(f"{target}: an export ends in .onnx; choose such a name")
-    if target.exists() and not overwrite:
-        raise StorageError(f"{target}: is there already; choose another name, or overwrite it")
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
         raise UsageError(
-            f"the package {error.name} is missing, which export needs; "
-            "install it with: pip install 'segnet-res[onnx]'"
-        ) from error
-
-
-def _write(model: nn.Module, channels: int, target: Path) -> None:
-    dynamic = torch.export.Dim.DYNAMIC
-    try:
-        with warnings.catch_warnings():
-            # They speak of the exporter's own insides; what counts is compared below.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                model,
-                # Two pictures: a batch of one would be taken for a constant.
-                (torch.zeros(2, channels, 64, 96, dtype=torch.uint8),),
-                target,
-                input_names=["images"],
-                output_names=["logits"],
-                dynamo=True,
-                dynamic_shapes={"images": {0: dynamic, 2: dynamic, 3: dynamic}},
-                external_data=False,
-                verbose=False,
-            )
-    except Exception as error:
-        # The exporter raises all kinds of its own.
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"the model cannot be written as ONNX ({type(error).__name__}: {reason}); "
-            "upgrade torch and onnxscript, or use the checkpoint as it is"
-        ) from error
-
-
-def _compare(model: nn.Module, channels: int, serialized: bytes) -> float:
-    """Run both on the same pictures and return the largest difference of logits."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(serialized, providers=["CPUExecutionProvider"])
-    pixels = different = 0
-    largest = 0.0
-    for count, height, width in _CHECKED_SIZES:
-        images = _pictures(count, channels, height, width)
-        with torch.inference_mode():
-            expected = model(images).numpy()
-        found: NDArray[Any] = session.run(None, {"images": images.numpy()})[0]
-        if found.shape != expected.shape:
-            raise CheckpointError(
-                f"as ONNX the model answers {found.shape} instead of {expected.shape} on "
-                f"{width}x{height} pixels; use the checkpoint as it is"
-            )
-        largest = max(largest, float(np.abs(found - expected).max()))
-        different += int((found.argmax(1) != expected.argmax(1)).sum())
-        pixels += count * height * width
-    if different > max(1, pixels // _PIXELS_PER_DIFFERENCE):
-        raise CheckpointError(
-            f"as ONNX the model gives {different} of {pixels} pixels another label; "
-            "nothing was written: upgrade torch and onnxscript, or use the checkpoint as it is"
+            f"{target}: an export ends in {ONNX}, or in {IR} for OpenVINO; choose such a name"
         )
-    return largest
+    for file in files_of(target):
+        if file.exists() and not overwrite:
+            raise StorageError(f"{file}: is there already; choose another name, or overwrite it")
+    names, extra = _PACKAGES[suffix]
+    for name in names:
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise missing_package(error, purpose=f"an export as {suffix}", extra=extra) from error
 
 
-def _pictures(count: int, channels: int, height: int, width: int) -> Tensor:
-    """Return (N, channels, H, W) uint8 with smooth shapes and some noise, always the same."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(count, channels, height // 16 + 2, width // 16 + 2, generator=generator)
-    smooth = F.interpolate(coarse, size=(height, width), mode="bilinear")
-    noise = torch.rand(count, channels, height, width, generator=generator)
-    return (220 * smooth + 35 * noise).to(torch.uint8)
+def labels_checker(
+    checkpoint: Checkpoint, draft: Path, name: str
+) -> Callable[[Iterable[Batch]], Parity]:
+    """Return what compares a written export with its checkpoint.
+
+    Args:
+        checkpoint: What is right; computed by torch on the CPU in float32.
+        draft: The export, read again as anybody will read it.
+        name: What a message calls it.
+
+    Returns:
+        A function of pictures that raises CheckpointError when labels differ too often.
+    """
+    expected = TorchRuntime.of_checkpoint(checkpoint, torch.device("cpu"))
+    found = open_export(draft)[0]
+
+    def check(batches: Iterable[Batch]) -> Parity:
+        try:
+            parity = compare(expected, found, batches, checkpoint.metadata.class_map)
+        except CheckpointError as error:
+            raise CheckpointError(f"{name}: nothing was written, because of {error}") from error
+        if parity.different > parity.allowed:
+            raise CheckpointError(
+                f"{name}: nothing was written, because {parity.different:,} of "
+                f"{parity.pixels:,} pixels get another label, and {parity.allowed:,} may; the "
+                f"first in {parity.first}; upgrade the packages that export, or use the "
+                "checkpoint as it is"
+            )
+        return parity
+
+    return check
+
+
+def publish(draft: Path, target: Path) -> None:
+    """Copy a finished export to its place, all its files or none.
+
+    Raises:
+        StorageError: when it cannot be written.
+    """
+    with ExitStack() as stack:
+        # Left in the opposite order: the weights come first, and the network that names them last.
+        for source, place in zip(files_of(draft), files_of(target), strict=True):
+            file = stack.enter_context(atomic_write(place))
+            with source.open("rb") as content:
+                shutil.copyfileobj(content, file)

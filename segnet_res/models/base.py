@@ -54,8 +54,18 @@ class SegmentationModel(nn.Module):
         Returns:
             (N, num_classes, H, W) float32.
         """
-        height, width = images.shape[-2:]
-        pixels = (images.float() - self.mean) / self.std
+        return self.of_normalised((images.float() - self.mean) / self.std)
+
+    def of_normalised(self, pixels: Tensor) -> Tensor:
+        """Return the logits of pixels whose mean and standard deviation are taken care of.
+
+        Args:
+            pixels: (N, channels, H, W) float32; any H and W from 1.
+
+        Returns:
+            (N, num_classes, H, W) float32.
+        """
+        height, width = pixels.shape[-2:]
         # Repeating the border keeps it free of edges that are not in the picture.
         pixels = F.pad(pixels, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         return self.logits(pixels)[..., :height, :width].float()

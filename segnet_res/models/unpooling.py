@@ -68,7 +68,7 @@ def marked_pool(features: Tensor) -> tuple[Tensor, Tensor]:
     return pooled, (features >= _doubled(pooled)).to(features.dtype) * ranks.repeat(height, width)
 
 
-def marked_unpool(pooled: Tensor, marks: Tensor, size: tuple[int, int]) -> Tensor:
+def marked_unpool(pooled: Tensor, marks: Tensor, size: tuple[int, int]) -> Tensor:  # noqa: ARG001
     """Put each value back where its window has the highest mark, zeros elsewhere.
 
     Equal to `max_unpool` after `max_pool`, ties included.
@@ -76,12 +76,11 @@ def marked_unpool(pooled: Tensor, marks: Tensor, size: tuple[int, int]) -> Tenso
     Args:
         pooled: (N, C, h, w), finite.
         marks: (N, C, 2 h, 2 w) from `marked_pool`.
-        size: (H, W) of the features before pooling, which is that of the marks.
+        size: (H, W) of the features before pooling; here the marks tell it.
 
     Returns:
         (N, C, H, W), of the type of ``pooled``.
     """
-    assert marks.shape[-2:] == size
     highest = marks >= _doubled(F.max_pool2d(marks, kernel_size=2))
     return _doubled(pooled) * highest.to(pooled.dtype)
 
