@@ -5,10 +5,9 @@ import random
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from segnet_res.inference import FolderRun
-from tests.inference.conftest import contents, make_segmenter, mask, names, run, save
+from tests.inference.conftest import contents, make_segmenter, names, run, save
 
 KINDS = ("masks", "colors", "overlays", "confidence", "polygons")
 PICTURES = ("a.png", "b.png", "b.jpg", "sub/c.png", "sub/d.bmp", "sub/deep/e.png", "f.png")
