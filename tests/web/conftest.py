@@ -24,6 +24,20 @@ from segnet_res.web.turns import Turnstile
 CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
 
 
+class Clock:
+    """A clock that stands still until a test moves it, in seconds."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 @dataclass
 class Brightness:
     """Calls bright pixels scratch, the surer the brighter; of sound it is as sure as it is dark."""

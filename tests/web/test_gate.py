@@ -14,18 +14,6 @@ from segnet_res.web.throttle import Throttle
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def file(tmp_path, monkeypatch):
     monkeypatch.setattr("segnet_res.web.passwords._COST", 2)

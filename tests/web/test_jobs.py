@@ -12,16 +12,6 @@ from segnet_res.web.jobs import UNEXPECTED, Job, Jobs, Progress, my_turn
 from segnet_res.web.turns import Turnstile
 
 
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 class Counting:
     """Counts to `total`, one unit for each permission that the test gives."""
 
@@ -143,8 +133,7 @@ def test_a_failure_becomes_a_sentence(jobs, error, sentence):
     assert job.state()["error"] == sentence
 
 
-def test_rate_and_rest_are_worked_out_from_the_last_seconds():
-    clock = Clock()
+def test_rate_and_rest_are_worked_out_from_the_last_seconds(clock):
     states = []
 
     class Timed:
@@ -167,8 +156,7 @@ def test_rate_and_rest_are_worked_out_from_the_last_seconds():
     assert job.state()["seconds"] == pytest.approx(62)
 
 
-def test_the_rate_sinks_while_nothing_happens():
-    clock = Clock()
+def test_the_rate_sinks_while_nothing_happens(clock):
     rates = []
 
     class Halting:
@@ -239,8 +227,7 @@ def test_a_job_of_another_tab_is_not_found(jobs):
         jobs.find(job.token, Counting)
 
 
-def test_finished_jobs_and_their_files_are_forgotten_in_time(tmp_path):
-    clock = Clock()
+def test_finished_jobs_and_their_files_are_forgotten_in_time(tmp_path, clock):
     jobs = Jobs(clock)
     folder = tmp_path / "result"
     folder.mkdir()
@@ -256,9 +243,8 @@ def test_finished_jobs_and_their_files_are_forgotten_in_time(tmp_path):
     assert not folder.exists()
 
 
-def test_of_many_finished_jobs_the_oldest_go(monkeypatch):
+def test_of_many_finished_jobs_the_oldest_go(monkeypatch, clock):
     monkeypatch.setattr(module, "_FINISHED", 2)
-    clock = Clock()
     jobs = Jobs(clock)
     tokens = []
     for _ in range(4):
@@ -273,8 +259,7 @@ def test_of_many_finished_jobs_the_oldest_go(monkeypatch):
         assert jobs.find(token, Counting).ended
 
 
-def test_files_of_a_running_job_are_kept_from_the_sweep(tmp_path):
-    clock = Clock()
+def test_files_of_a_running_job_are_kept_from_the_sweep(tmp_path, clock):
     folder, upload = tmp_path / "result", tmp_path / "upload"
     for path in (folder, upload):
         path.mkdir()

@@ -1,24 +1,10 @@
 """Delays after wrong passwords, by a clock that the test turns."""
 
-import pytest
-
 from segnet_res.web import throttle
 from segnet_res.web.throttle import Delays, Throttle
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-def fail(throttle: Throttle, clock: Clock, times: int, user="anna", address="192.0.2.1"):
+def fail(throttle: Throttle, clock, times: int, user="anna", address="192.0.2.1"):
     """Fail as often as that, each time as soon as it may be; return the delays."""
     waits = []
     for _ in range(times):
