@@ -277,7 +277,7 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0, help="number of the first")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--memory", type=int, default=1_000_000_000, help="bytes of address space")
-    parser.add_argument("--seconds", type=int, default=10, help="for one file")
+    parser.add_argument("--seconds", type=int, default=30, help="for one file")
     parser.add_argument("--keep", type=Path, help="folder for the files of findings")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

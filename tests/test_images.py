@@ -20,7 +20,6 @@ from segnet_res.images import (
     labels_from_colors,
     read_image,
     read_mask,
-    reading,
     to_channels,
     write_image,
     write_mask,
@@ -320,9 +319,9 @@ def test_a_header_that_claims_a_huge_picture_costs_nothing(tmp_path):
 
 def test_the_limit_on_pixels_is_exact(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.png", np.zeros((4, 5), np.uint8))
-    monkeypatch.setattr(reading, "MAX_PIXELS", 20)
+    monkeypatch.setattr("segnet_res.images.decoding.MAX_PIXELS", 20)
     assert read_image(path, 1).shape == (4, 5, 1)
-    monkeypatch.setattr(reading, "MAX_PIXELS", 19)
+    monkeypatch.setattr("segnet_res.images.decoding.MAX_PIXELS", 19)
     with pytest.raises(ImageError, match="the picture is 5x4, more than"):
         read_image(path)
 

@@ -122,7 +122,7 @@ def test_a_file_cut_short_after_decoding_harms_nobody(tmp_path, name):
     Image.fromarray(np.zeros((600, 800), np.uint8)).save(path)
     program = (
         "import sys, os, numpy as np\nfrom pathlib import Path\n"
-        "from segnet_res.images.reading import decode\n"
+        "from segnet_res.images.decoding import decode\n"
         "path = Path(sys.argv[1])\nimage = decode(path).image\n"
         "os.truncate(path, 0)\nprint(np.array(image).sum())\n"
     )
@@ -130,3 +130,40 @@ def test_a_file_cut_short_after_decoding_harms_nobody(tmp_path, name):
         [sys.executable, "-c", program, path], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+# ---- what was found by damaging files at random
+
+
+def test_a_tiff_that_claims_more_rows_than_it_has(tmp_path):
+    # One strip of 2 rows; Pillow would give the other 58 as black.
+    path = tmp_path / "a.tif"
+    Image.fromarray(PAGES[0]).save(path)
+    content = bytearray(path.read_bytes())
+    tag = struct.pack("<HHI", 257, 4, 1)
+    at = content.find(tag) if tag in content else content.find(struct.pack("<HHI", 257, 3, 1))
+    content[at + 2 : at + 12] = struct.pack("<HII", 4, 1, 60)
+    path.write_bytes(content)
+    assert image_size(path) == (60, 3)
+    message = r"^a.tif: the file is damaged \(6 of 180 pixels are there\); copy or export it again$"
+    with pytest.raises(ImageError, match=message):
+        read_image(path)
+
+
+def test_a_link_that_leads_nowhere(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"II" + struct.pack("<HHHQ", 43, 8, 0, 2**64 - 2) + bytes(40))
+    for read in (read_image, image_size):
+        with pytest.raises(ImageError, match=r"^a.tif: the file is damaged \(.+\); copy or exp"):
+            read(path)
+
+
+def test_too_little_memory_for_what_was_decoded(tmp_path, monkeypatch):
+    def refuse(*_args):
+        raise MemoryError
+
+    path = tmp_path / "a.png"
+    Image.fromarray(PAGES[0]).save(path)
+    monkeypatch.setattr("segnet_res.images.reading.as_uint8", refuse)
+    with pytest.raises(ImageError, match=r"^a.png: too large for the memory of this machine; cut"):
+        read_image(path)

@@ -5,12 +5,11 @@ Files appear whole or not at all.
 """
 
 from segnet_res.images.arrays import Channels, UInt8Array, to_channels
+from segnet_res.images.decoding import MAX_LARGE_PIXELS, MAX_PIXELS
 from segnet_res.images.files import SUFFIXES, atomic_write, find_images
 from segnet_res.images.large import LargePicture
 from segnet_res.images.masks import labels_from_colors, read_mask
 from segnet_res.images.reading import (
-    MAX_LARGE_PIXELS,
-    MAX_PIXELS,
     Picture,
     image_size,
     is_grey,

@@ -7,7 +7,8 @@ from pathlib import Path
 from PIL import Image
 
 from segnet_res.images.arrays import Channels, UInt8Array, to_channels
-from segnet_res.images.reading import MAX_LARGE_PIXELS, as_uint8, decode
+from segnet_res.images.decoding import MAX_LARGE_PIXELS, decode
+from segnet_res.images.reading import as_uint8
 
 
 class LargePicture:

@@ -7,7 +7,7 @@ import numpy as np
 from segnet_res.classes import ClassMap
 from segnet_res.errors import ImageError
 from segnet_res.images.arrays import UInt8Array
-from segnet_res.images.reading import decode
+from segnet_res.images.decoding import decode, enough_memory
 
 # What a colour is in `labels_from_colors` where it is not the label of one class.
 _NOBODY, _SEVERAL = -1, -2
@@ -26,20 +26,21 @@ def read_mask(path: Path, class_map: ClassMap) -> UInt8Array:
         ImageError: when the file cannot be read, holds numbers that are no 8-bit labels, or a
             colour that no class has. Labels that no class has are left to the caller.
     """
-    decoded = decode(path)
-    image = decoded.image
-    if image.mode in ("RGB", "RGBA"):
-        return labels_from_colors(np.array(image.convert("RGB")), class_map, path.name)
-    if image.mode in ("LA", "PA"):
-        image = image.getchannel(0)
-    values = np.array(image)
-    if values.ndim != 2 or values.dtype.kind == "f" or values.min() < 0 or values.max() > 255:
-        raise ImageError(
-            f"{path.name}: mode {image.mode} with values from {values.min()} to {values.max()} "
-            "is no mask of class indices; save it as 8-bit single-channel PNG"
-        )
-    # Pillow stretches grey of 2 and 4 bits to 0..255, which is right for a picture only.
-    return values.astype(np.uint8) // _STRETCHED.get(decoded.raw_mode, 1)
+    with enough_memory(path):
+        decoded = decode(path)
+        image = decoded.image
+        if image.mode in ("RGB", "RGBA"):
+            return labels_from_colors(np.array(image.convert("RGB")), class_map, path.name)
+        if image.mode in ("LA", "PA"):
+            image = image.getchannel(0)
+        values = np.array(image)
+        if values.ndim != 2 or values.dtype.kind == "f" or values.min() < 0 or values.max() > 255:
+            raise ImageError(
+                f"{path.name}: mode {image.mode} with values from {values.min()} to "
+                f"{values.max()} is no mask of class indices; save it as 8-bit single-channel PNG"
+            )
+        # Pillow stretches grey of 2 and 4 bits to 0..255, which is right for a picture only.
+        return values.astype(np.uint8) // _STRETCHED.get(decoded.raw_mode, 1)
 
 
 def labels_from_colors(colors: UInt8Array, class_map: ClassMap, name: str) -> UInt8Array:
