@@ -84,14 +84,16 @@ def worst_parts(tally: Tally, shown: Sequence[tuple[Row, str | None]]) -> Elemen
     if not shown:
         return _section("Worst parts", element("p", "Nothing was found on any part."))
     order = (
-        "those that fail first, then by the defective share of the area"
+        "by the defective share of the area"
         if background(tally.class_map) is not None
-        else "those that fail first, then by the lowest confidence"
+        else "by the lowest confidence"
     )
     cards = [_card(tally, row, picture) for row, picture in shown]
     return _section(
         "Worst parts",
-        element("p", f"The worst of each class in turn, {order}.", class_="soft"),
+        element(
+            "p", f"Those that fail first; the classes take turns, each {order}.", class_="soft"
+        ),
         element("div", *cards, class_="parts"),
     )
 
@@ -114,7 +116,8 @@ def classes(tally: Tally) -> Element:
             *([("" if sound else f"{found.failed:,}")] if judged else []),
         ]
         rows.append([element("span", swatch, name_of(name)), *numbers])
-    return _section("Classes", table([*head, *(["Parts failed"] if judged else [])], rows))
+    head += ["Parts failed"] if judged else []
+    return _section("Classes", table("Classes", head, rows))
 
 
 def charts(tally: Tally) -> Element | None:
@@ -198,7 +201,7 @@ def listed(title: str, rows: Sequence[Row], total: int, what: str) -> Element | 
     left = total - len(rows)
     more = element("p", f"and {left:,} more; the manifest lists all.") if left else None
     heads = {"reasons": "Why", "error": "What went wrong", "notes": "Note"}
-    return _section(title, table(["Picture", heads[what]], cells), more)
+    return _section(title, table(title, ["Picture", heads[what]], cells), more)
 
 
 def failing(tally: Tally) -> Element | None:
@@ -241,6 +244,7 @@ def model(
         *(_described(metadata) if metadata else []),
         ("Program", f"segnet_res {header.get('version')}"),
         ("Settings", _settings(header.get("settings") or {})),
+        ("Computed by", _settings(header.get("runs_on") or {})),
         ("Run", f"{header.get('run')}, started {shown_time(str(header.get('started') or ''))}"),
         ("Time of this run", _duration(seconds)),
         ("Time in the model, all pictures", _duration(tally.seconds)),
@@ -258,8 +262,8 @@ def facts(known: Sequence[tuple[str, str | None]]) -> Element:
     return element("table", element("tbody", *rows), class_="facts")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Element | str]]) -> Element:
-    """Return a table; cells that are texts are numbers."""
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Element | str]]) -> Element:
+    """Return a table that scrolls where it is too wide; cells that are texts are numbers."""
     heads = [
         element("th", text, scope="col", class_="number" if _is_number(rows, i) else "name")
         for i, text in enumerate(head)
@@ -275,7 +279,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Element | str]]) -> Eleme
         for row in rows
     ]
     whole = element("table", element("thead", element("tr", *heads)), element("tbody", *body))
-    return element("div", whole, class_="scroll")
+    # Without a mouse it scrolls once it has the focus.
+    return element("div", whole, class_="scroll", tabindex=0, role="region", aria_label=title)
 
 
 def percent(share: float) -> str:

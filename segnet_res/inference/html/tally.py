@@ -146,14 +146,16 @@ class Tally:
         self._add_values(row)
 
     def worst(self) -> list[Row]:
-        """Return the rows of the worst parts, of each class in turn, so that none hides others.
+        """Return the rows of the worst parts; those that fail come first.
 
-        Of a class come those first that fail; then the larger share of defects counts, or the
-        lower confidence where no class is background. Parts without any defect are left out.
+        The classes take turns, so that large defects do not hide small ones of another class. Of
+        one class the larger share of defects is worse, or the lower confidence where no class is
+        background. Parts without any defect are left out.
         """
         by_class = [sorted(ranked, reverse=True) for ranked in self._worst.values()]
         by_class.sort(key=lambda ranked: ranked[0], reverse=True)
         turns = [each for turn in zip_longest(*by_class) for each in turn if each is not None]
+        turns.sort(key=lambda ranked: ranked.rank[0], reverse=True)
         return [ranked.row for ranked in turns[:WORST]]
 
     def defects(self, row: Row) -> float | None:
