@@ -1,0 +1,118 @@
+"""Measure the peak memory of ``segnet-res predict`` on one large picture, with everything saved.
+
+    python benchmarks/memory.py                              # 10,000 x 10,000 in colour
+    python benchmarks/memory.py --side 30000 --grey --save masks
+
+The picture is made of drawn parts. What counts is the greatest resident memory of the whole
+command, libraries and model included, as the kernel tells it (VmHWM): Linux only. Each size
+replaces its own entry of ``results/memory.json`` and leaves the others.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from segnet_res.data.synth import draw_part
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKPOINT = ROOT / "checkpoints" / "magnetic-tile.safetensors"
+RESULTS = Path(__file__).parent / "results" / "memory.json"
+KINDS = "masks,colors,overlays,confidence,polygons"
+
+# Side of a drawn part; enough that tiles of the model see different ones.
+_PART = 500
+
+
+def make_picture(path: Path, side: int, *, grey: bool) -> None:
+    """Write a square picture of drawn parts, turned and mirrored at random."""
+    rng = np.random.default_rng(0)
+    parts = [draw_part(rng, size=(_PART, _PART)).image[..., 0] for _ in range(6)]
+    # Pillow holds it, so that it can be larger than arrays of this script need be.
+    picture = Image.new("L" if grey else "RGB", (side, side))
+    for top in range(0, side, _PART):
+        for left in range(0, side, _PART):
+            part = np.rot90(parts[rng.integers(len(parts))], rng.integers(4))
+            picture.paste(Image.fromarray(np.ascontiguousarray(part)), (left, top))
+    picture.save(path, compress_level=1)
+
+
+def peak_of(command: list[str]) -> tuple[int, float]:
+    """Run a command; returns the most bytes it held, and its seconds."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    status, peak = Path(f"/proc/{process.pid}/status"), 0
+    while process.poll() is None:
+        # Rises only; the last look is at most a tenth of a second before the end.
+        lines = status.read_text().splitlines()
+        found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+        peak = max(peak, *found) if found else peak
+        time.sleep(0.1)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return 1024 * peak, time.perf_counter() - began
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the entry of one size."""
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        picture, target = Path(name) / "picture.png", Path(name) / "out"
+        make_picture(picture, options.side, grey=options.grey)
+        load = os.getloadavg()[0]
+        command = [sys.executable, "-m", "segnet_res", "predict", "--quiet"]
+        command += [str(options.checkpoint), str(picture), str(target)]
+        command += [f"--save={options.save}", f"--backend={options.backend}", *options.options]
+        peak, seconds = peak_of(command)
+        masks = list((target / "masks").glob("*.png")) if "masks" in options.save else []
+        if len(masks) != ("masks" in options.save):
+            raise SystemExit(f"no mask came of {' '.join(command)}")
+    pixels = options.side**2
+    return {
+        "checkpoint": options.checkpoint.name,
+        "side": options.side,
+        "colour": not options.grey,
+        "save": options.save.split(","),
+        "backend": options.backend,
+        "options": options.options,
+        "peak_bytes": peak,
+        "bytes_a_pixel": round(peak / pixels, 2),
+        "seconds": round(seconds, 1),
+        "load": round(load, 1),
+        "machine": f"{platform.machine()} CPU, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+    }
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--side", type=int, default=10_000, help="of the square picture, in pixels")
+    parser.add_argument("--grey", action="store_true", help="one channel in place of three")
+    parser.add_argument("--save", default=KINDS)
+    parser.add_argument("--backend", default="torch")
+    parser.add_argument("--folder", type=Path, help="where there is room for picture and results")
+    parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("options", nargs="*", help="more options of predict, after --")
+    options = parser.parse_args()
+    entry = measure(options)
+    kind = "grey" if options.grey else "colour"
+    name = " ".join([f"{options.side} {kind}", options.backend, options.save, *options.options])
+    results = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
+    results[name] = entry
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"{name}: {entry['peak_bytes'] / 1e6:.0f} MB, {entry['seconds']:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
