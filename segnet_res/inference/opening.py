@@ -1,11 +1,13 @@
 """From a file and the names of backend and device to what runs the model."""
 
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from segnet_res.checkpoint import Metadata, read_metadata
-from segnet_res.errors import UsageError
+from segnet_res.errors import SegnetResError, UsageError
 from segnet_res.exported import IR, is_export, read_form
+from segnet_res.inference.automatic import converted, recall_backend
 from segnet_res.inference.exported_runtime import check_cpu
 from segnet_res.inference.runtime import BACKENDS, Runtime
 
@@ -18,7 +20,8 @@ def open_runtime(
     Args:
         path: A ``.safetensors`` file, or an export.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        backend: One of `BACKENDS`.
+        backend: One of `BACKENDS`. ``auto`` is what `prepare_backend` chose earlier for this
+            checkpoint, else torch; another one than torch gets a conversion, which is kept.
         precision: One of `PRECISIONS`.
 
     Raises:
@@ -30,7 +33,17 @@ def open_runtime(
         raise UsageError(f"backend {backend!r} is unknown; choose {', '.join(BACKENDS)}")
     if is_export(path):
         return open_export(path, device=device, backend=backend, precision=precision)
-    return _open_torch(path, device=device, precision=precision)
+    if backend in ("onnxruntime", "openvino"):
+        check_cpu(device, backend)
+        with converted(path, backend, precision) as file:
+            return open_export(file, backend=backend, precision=precision)
+    if backend == "auto":
+        choice = recall_backend(path, device=device, precision=precision)
+        if choice is not None and choice.file is not None:
+            # What was kept may have gone since: torch needs none of it.
+            with suppress(SegnetResError):
+                return open_export(choice.file, backend=choice.backend, precision=precision)
+    return open_torch(path, device=device, precision=precision)
 
 
 def open_export(
@@ -76,7 +89,8 @@ def _export_backend(path: Path, backend: str, precision: str) -> str:
     return next((name for name in readers if find_spec(name)), readers[0])
 
 
-def _open_torch(path: Path, *, device: str, precision: str) -> tuple[Runtime, Metadata]:
+def open_torch(path: Path, *, device: str, precision: str) -> tuple[Runtime, Metadata]:
+    """Open a checkpoint by torch; arguments and errors are those of `open_runtime`."""
     # Imported here: an export is segmented without torch.
     from segnet_res.checkpoint import Checkpoint
     from segnet_res.inference.torch_runtime import TorchRuntime
