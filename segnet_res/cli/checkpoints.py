@@ -96,6 +96,7 @@ def _facts(metadata: "Metadata") -> dict[str, str]:
         "pixel std": ", ".join(f"{value:.2f}" for value in metadata.std),
         "ignore_index": str(metadata.class_map.ignore_index),
         "data": _pairs(metadata.data),
+        "conditions": "not known" if metadata.conditions is None else str(metadata.conditions),
         "recipe": _pairs(metadata.recipe),
         "parent": metadata.parent or "none",
         "licence": metadata.licence or "not stated",

@@ -68,6 +68,19 @@ class KnownConditions:
         values = np.quantile(table, PROBABILITIES, axis=0).T.round(4).tolist()
         return cls(len(table), {name: tuple(v) for name, v in zip(NAMES, values, strict=True)})
 
+    def usual(self, name: str) -> tuple[float, float]:
+        """Return the range of a measure in the middle 98 % of the pictures."""
+        return self.quantiles[name][_LOW], self.quantiles[name][_HIGH]
+
+    def __str__(self) -> str:
+        """Tell the usual ranges.
+
+        >>> print(KnownConditions.of([Conditions(100.0, 30.0, 0.8, 2.0, 640, 480)]))
+        brightness 100, contrast 30, sharpness 0.8, noise 2, width 640, height 480 (98 % of 1)
+        """
+        ranges = ", ".join(f"{name} {_range(*self.usual(name))}" for name in NAMES)
+        return f"{ranges} (98 % of {self.pictures:,})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers for JSON."""
         quantiles = {name: list(values) for name, values in self.quantiles.items()}

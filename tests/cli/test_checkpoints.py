@@ -1,6 +1,7 @@
 """``segnet-res checkpoints``: what is there, what is in it, and files that are damaged."""
 
 import json
+from pathlib import Path
 
 from segnet_res.cli import app
 
@@ -39,9 +40,17 @@ def test_show(runner, tiny_checkpoint):
         "pixel mean    60.00",
         "data          name=tiny, fingerprint=000",
         "val mIoU      not measured",
+        "conditions    not known",
     ):
         assert text in result.stdout
     assert result.stdout.split().count("scratch") == 1
+
+
+def test_show_the_conditions_of_the_training_pictures(runner):
+    bundled = Path(__file__).resolve().parents[2] / "checkpoints" / "magnetic-tile.safetensors"
+    result = runner.invoke(app, ["checkpoints", "show", str(bundled)])
+    told = " ".join(result.stdout.split())
+    assert "conditions brightness 53.5 to 193, contrast 11.9 to 54.4, sharpness 0.758 to" in told
 
 
 def test_show_as_json(runner, tiny_checkpoint):

@@ -161,15 +161,11 @@ def conditions(tally: Tally, metadata: Metadata | None) -> Element | None:
     known = metadata.conditions if metadata else None
     figures = []
     for name in MEASURES:
-        band = None
-        if known is not None:
-            quantiles = known.quantiles[name]
-            band = (quantiles[1], quantiles[-2])
         chart = course(
             f"{name}, from {_ends(tally, name)}",
             tally.courses[name].means(),
             below=_IN_ORDER,
-            band=band,
+            band=None if known is None else known.usual(name),
         )
         figures.append(_figure(_upper(name), chart))
     said = (
