@@ -309,11 +309,11 @@ def test_a_copy_that_broke_off_and_was_filled_with_zeros(tmp_path, name):
 def test_a_header_that_claims_a_huge_picture_costs_nothing(tmp_path):
     path = raw_png(tmp_path / "a.png", 100_000, 100_000, 8, 2, b"")
     message = "^a.png: the picture is 100000x100000, more than 400 million pixels; cut it"
-    for read in (read_image, lambda path: read_mask(path, CLASSES)):
-        with pytest.raises(ImageError, match=message):
+    with pytest.raises(ImageError, match=message):
+        read_image(path)
+    for read in (image_size, lambda path: read_mask(path, CLASSES)):
+        with pytest.raises(ImageError, match=message.replace("400", "1000")):
             read(path)
-    with pytest.raises(ImageError, match=message.replace("400", "1000")):
-        image_size(path)
     assert image_size(raw_png(path, 30_000, 30_000, 8, 2, b"")) == (30_000, 30_000)
 
 

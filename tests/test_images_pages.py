@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segnet_res.classes import ClassMap
 from segnet_res.errors import ImageError
-from segnet_res.images import image_size, read_image, read_picture
+from segnet_res.images import arrays, image_size, read_image, read_mask, read_picture
 from segnet_res.images.pages import MAX_PAGES, count_pages
 
 PAGES = [np.full((2, 3), value, np.uint8) for value in (10, 20, 30)]
@@ -167,3 +168,34 @@ def test_too_little_memory_for_what_was_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr("segnet_res.images.reading.as_uint8", refuse)
     with pytest.raises(ImageError, match=r"^a.png: too large for the memory of this machine; cut"):
         read_image(path)
+
+
+# ---- large ones
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16", "1"])
+def test_by_strips_an_array_is_the_same(monkeypatch, mode):
+    picture = np.random.default_rng(0).integers(0, 256, (70, 31, 3), np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(picture[..., 0].astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(picture).convert(mode)
+    expected = np.array(image)
+    monkeypatch.setattr(arrays, "_AT_ONCE", 100)
+    monkeypatch.setattr(arrays, "_STRIP", 32)
+    found = arrays.array_of(image)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+    assert found.flags.writeable
+
+
+def test_masks_may_be_as_large_as_large_pictures(tmp_path, monkeypatch):
+    # A large picture has a mask of its own size, which is read to be judged again.
+    monkeypatch.setattr("segnet_res.images.masks.MAX_PIXELS", 5)
+    classes = ClassMap(("sound", "scratch"), ((10, 10, 10), (20, 20, 20)))
+    grey, color = tmp_path / "a.png", tmp_path / "b.png"
+    Image.fromarray(PAGES[0]).save(grey)
+    Image.fromarray(PAGES[0]).convert("RGB").save(color)
+    assert read_mask(grey, classes).tolist() == PAGES[0].tolist()
+    with pytest.raises(ImageError, match=r"^b.png: the picture is 3x2, more than 0 million pixels"):
+        read_mask(color, classes)

@@ -6,8 +6,9 @@ import numpy as np
 
 from segnet_res.classes import ClassMap
 from segnet_res.errors import ImageError
-from segnet_res.images.arrays import UInt8Array
-from segnet_res.images.decoding import decode, enough_memory
+from segnet_res.images.arrays import UInt8Array, array_of
+from segnet_res.images.decoding import MAX_LARGE_PIXELS, MAX_PIXELS, decode, enough_memory
+from segnet_res.images.reading import is_grey
 
 # What a colour is in `labels_from_colors` where it is not the label of one class.
 _NOBODY, _SEVERAL = -1, -2
@@ -27,20 +28,24 @@ def read_mask(path: Path, class_map: ClassMap) -> UInt8Array:
             colour that no class has. Labels that no class has are left to the caller.
     """
     with enough_memory(path):
-        decoded = decode(path)
+        # Labels take a byte a pixel, colours dozens until they are looked up.
+        limit = MAX_LARGE_PIXELS if is_grey(path) else MAX_PIXELS
+        decoded = decode(path, max_pixels=limit)
         image = decoded.image
         if image.mode in ("RGB", "RGBA"):
             return labels_from_colors(np.array(image.convert("RGB")), class_map, path.name)
         if image.mode in ("LA", "PA"):
             image = image.getchannel(0)
-        values = np.array(image)
+        values = array_of(image)
         if values.ndim != 2 or values.dtype.kind == "f" or values.min() < 0 or values.max() > 255:
             raise ImageError(
                 f"{path.name}: mode {image.mode} with values from {values.min()} to "
                 f"{values.max()} is no mask of class indices; save it as 8-bit single-channel PNG"
             )
         # Pillow stretches grey of 2 and 4 bits to 0..255, which is right for a picture only.
-        return values.astype(np.uint8) // _STRETCHED.get(decoded.raw_mode, 1)
+        factor = _STRETCHED.get(decoded.raw_mode)
+        labels = values.astype(np.uint8, copy=False)
+        return labels if factor is None else labels // factor
 
 
 def labels_from_colors(colors: UInt8Array, class_map: ClassMap, name: str) -> UInt8Array:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from segnet_res.errors import ImageError
-from segnet_res.images.arrays import Channels, UInt8Array, to_channels
+from segnet_res.images.arrays import Channels, UInt8Array, array_of, to_channels
 from segnet_res.images.decoding import (
     MAX_LARGE_PIXELS,
     decode,
@@ -90,7 +90,7 @@ def is_grey(path: Path) -> bool:
 def as_uint8(image: Image.Image, name: str) -> UInt8Array:
     """Return (H, W) or (H, W, 3) uint8 of a decoded picture of any mode."""
     if image.mode.startswith("I"):
-        values = np.array(image)
+        values = array_of(image)
         if values.min() < 0 or values.max() > 65535:
             raise ImageError(
                 f"{name}: 32-bit values from {values.min()} to {values.max()}; "
@@ -103,7 +103,7 @@ def as_uint8(image: Image.Image, name: str) -> UInt8Array:
             "export it with 8 or 16 bits"
         )
     if image.mode in ("L", "RGB"):
-        return np.array(image)
+        return array_of(image)
     if image.mode in ("LA", "1"):
         return np.array(image.convert("L"))
     # Through RGBA, because Pillow would warn about palettes with a transparent colour.
