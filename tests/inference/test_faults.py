@@ -221,7 +221,9 @@ def test_neither_pictures_nor_results_nor_lines_are_collected(tmp_path):
             assert result.error
             if i % 100 == 99:
                 alive = [o for o in gc.get_objects() if type(o).__name__ in ours]
-                paths = [o for o in gc.get_objects() if isinstance(o, Path)]
+                paths = [
+                    o for o in gc.get_objects() if isinstance(o, Path) and tmp_path in o.parents
+                ]
                 # As many as wait between the stages, and no more at the end than at the beginning.
                 assert len(alive) < 300
                 assert len(paths) < 300
