@@ -13,6 +13,8 @@ the rings.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,10 @@ Ring = list[Point]
 # Where a pixel lies that meets the others in a corner: bits of a code from 0 to 15.
 _UPPER_LEFT, _UPPER_RIGHT, _LOWER_LEFT, _LOWER_RIGHT = 1, 2, 4, 8
 
-# Corners are looked for in so many rows at once that the codes take a few megabytes.
+# Corners are looked for in so many rows at once that the codes take a few megabytes, and regions
+# are walked around in groups of so many corners, because lists of Python take a hundred bytes each.
 _PIXELS_AT_ONCE = 4_000_000
+_CORNERS_AT_ONCE = 200_000
 
 
 def _turns() -> NDArray[np.bool_]:
@@ -50,25 +54,48 @@ def _turns() -> NDArray[np.bool_]:
     return table
 
 
+def _inside() -> NDArray[np.intp]:
+    """Return for each code row and column of a pixel that is there, from the lower right one."""
+    places = np.zeros((2, 16), np.intp)
+    steps = {_UPPER_LEFT: (-1, -1), _UPPER_RIGHT: (-1, 0), _LOWER_LEFT: (0, -1)}
+    for code in range(1, 8):
+        places[:, code] = steps[code & -code]
+    return places
+
+
 _TURNS = _turns()
 _IS_CORNER = np.asarray(_TURNS.any(axis=1))
+_INSIDE = _inside()
 
 
 @dataclass
 class _Corners:
-    """All corners of a mask, by row and then column.
+    """Corners of regions, by region, then row, then column.
 
     Attributes:
-        x: (n,) int64, column of each.
-        y: (n,) int64, row of each.
+        region: (n,) int32, number of the region of each.
+        y: (n,) int32, row of each.
+        x: (n,) int32, column of each.
         right: (n,) bool, whether the horizontal side goes to the right; else to the left.
         down: (n,) bool, whether the vertical side goes down; else up.
     """
 
-    x: NDArray[np.int64]
-    y: NDArray[np.int64]
+    region: NDArray[np.int32]
+    y: NDArray[np.int32]
+    x: NDArray[np.int32]
     right: NDArray[np.bool_]
     down: NDArray[np.bool_]
+
+    def part(self, start: int, stop: int) -> "_Corners":
+        """Return those of some whole regions."""
+        chosen = slice(start, stop)
+        return _Corners(
+            self.region[chosen],
+            self.y[chosen],
+            self.x[chosen],
+            self.right[chosen],
+            self.down[chosen],
+        )
 
     def across(self) -> list[int]:
         """Return the corner at the other end of each corner's horizontal side."""
@@ -76,7 +103,7 @@ class _Corners:
 
     def along(self) -> list[int]:
         """Return the corner at the other end of each corner's vertical side."""
-        return _other_ends(self.down, np.lexsort((self.y, self.x)))
+        return _other_ends(self.down, np.lexsort((self.y, self.x, self.region)))
 
 
 def _other_ends(starts: NDArray[np.bool_], order: NDArray[np.intp]) -> list[int]:
@@ -88,25 +115,28 @@ def _other_ends(starts: NDArray[np.bool_], order: NDArray[np.intp]) -> list[int]
     return other.tolist()
 
 
-def _corners(mask: NDArray[np.bool_]) -> _Corners:
-    height, width = mask.shape
+def _find_corners(components: NDArray[np.int32]) -> _Corners:
+    height, width = components.shape
     rows = max(1, _PIXELS_AT_ONCE // (width + 1))
     found = [
-        _corners_of_rows(mask, start, min(start + rows, height + 1))
+        _corners_of_rows(components, start, min(start + rows, height + 1))
         for start in range(0, height + 1, rows)
     ]
-    y, x, turn = (np.concatenate(values) for values in zip(*found, strict=True))
-    return _Corners(x, y, turn < 2, turn % 2 == 0)
+    region, y, x, turn = (np.concatenate(values) for values in zip(*found, strict=True))
+    # They are found by row and column, and so stay.
+    order = np.argsort(region, kind="stable")
+    turn = turn[order]
+    return _Corners(region[order], y[order], x[order], turn < 2, turn % 2 == 0)
 
 
 def _corners_of_rows(
-    mask: NDArray[np.bool_], start: int, stop: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return row, column and turn of the corners on the lines start to stop."""
+    components: NDArray[np.int32], start: int, stop: int
+) -> tuple[NDArray[np.int32], ...]:
+    """Return region, row, column and turn of the corners on the lines start to stop."""
     # One empty pixel all around.
-    pixels = np.zeros((stop - start + 1, mask.shape[1] + 2), np.uint8)
+    pixels = np.zeros((stop - start + 1, components.shape[1] + 2), np.uint8)
     above = max(0, start - 1)
-    inside = mask[above:stop]
+    inside = components[above:stop] > 0
     first = above - (start - 1)
     pixels[first : first + len(inside), 1:-1] = inside
     codes = pixels[:-1, :-1].copy()
@@ -114,8 +144,12 @@ def _corners_of_rows(
     codes |= pixels[1:, :-1] << 2
     codes |= pixels[1:, 1:] << 3
     y, x = np.nonzero(_IS_CORNER[codes])
-    which, turn = np.nonzero(_TURNS[codes[y, x]])
-    return y[which] + start, x[which], turn
+    code = codes[y, x]
+    y += start
+    region = components[y + _INSIDE[0, code], x + _INSIDE[1, code]]
+    which, turn = np.nonzero(_TURNS[code])
+    values = (region[which], y[which], x[which], turn)
+    return tuple(each.astype(np.int32) for each in values)
 
 
 def region_polygons(components: NDArray[np.int32], count: int) -> Iterator[Ring]:
@@ -123,38 +157,45 @@ def region_polygons(components: NDArray[np.int32], count: int) -> Iterator[Ring]
 
     Args:
         components: (h, w) int32, the number of each pixel's region from 1, 0 outside; regions
-            touch at sides or corners (8-connected) or not at all.
-        count: Number of regions.
+            touch at sides or corners (8-connected) and do not touch each other.
+        count: Number of regions, each of at least one pixel.
 
     Yields:
         The corners (x, y) of the regions 1 to ``count`` in turn.
 
     >>> ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.int32)
     >>> list(region_polygons(ring, 1))
-    [[(1, 0), (3, 0), (3, 3), (0, 3), (0, 0), (1, 0), (1, 1), (1, 2), (2, 2), (2, 1), (1, 1)]]
+    [[(0, 0), (1, 0), (1, 1), (1, 2), (2, 2), (2, 1), (1, 1), (1, 0), (3, 0), (3, 3), (0, 3)]]
     """
-    corners = _corners(np.asarray(components > 0))
-    rings, outer, holes = _rings(corners, components)
+    corners = _find_corners(components)
+    ends = np.searchsorted(corners.region, np.arange(1, count + 1), side="right").tolist()
+    start = 0
+    for i, end in enumerate(ends):
+        if i + 1 == count or ends[i + 1] - start > _CORNERS_AT_ONCE:
+            yield from _polygons(corners.part(start, end), components)
+            start = end
+
+
+def _polygons(corners: _Corners, components: NDArray[np.int32]) -> Iterator[Ring]:
+    """Yield the polygon of each region whose corners these are."""
+    outer, holes = _rings(corners)
     points = list(zip(corners.x.tolist(), corners.y.tolist(), strict=True))
-    seams = _seams(corners, components, [(rings[ring], region) for ring, region in holes])
-    for region in range(1, count + 1):
-        yield _joined(rings[outer[region]], points, seams)
+    seams = _seams(corners, components, holes)
+    for ring in outer:
+        yield _joined(ring, points, seams)
 
 
-def _rings(
-    corners: _Corners, components: NDArray[np.int32]
-) -> tuple[list[list[int]], dict[int, int], list[tuple[int, int]]]:
-    """Return all rings, which one goes around each region, and those of holes with their region.
+def _rings(corners: _Corners) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the rings around regions, one for each, and those of holes.
 
-    A ring is a list of corners, clockwise on the screen from its upper left one; holes are in the
-    order of their first corner, by row and then column.
+    A ring is a list of corners, clockwise on the screen from its upper left one.
     """
     across, along = corners.across(), corners.along()
-    rings: list[list[int]] = []
-    outer: dict[int, int] = {}
-    holes: list[tuple[int, int]] = []
+    regions = corners.region.tolist()
+    outer: list[list[int]] = []
+    holes: list[list[int]] = []
     seen = bytearray(len(across))
-    xs, ys = corners.x, corners.y
+    before = 0
     for start in range(len(across)):
         if seen[start]:
             continue
@@ -167,16 +208,10 @@ def _rings(
             here = along[there]
             if here == start:
                 break
-        x, y = int(xs[start]), int(ys[start])
-        region = 0
-        if y < components.shape[0] and x < components.shape[1]:
-            region = int(components[y, x])
-        if region:
-            outer[region] = len(rings)
-        else:
-            holes.append((len(rings), int(components[y - 1, x])))
-        rings.append(ring)
-    return rings, outer, holes
+        # Nothing of a region is above its outline.
+        (holes if regions[start] == before else outer).append(ring)
+        before = regions[start]
+    return outer, holes
 
 
 # Where a hole hangs on a side, and the way around it: points, and corners by their numbers.
@@ -184,20 +219,30 @@ _Seam = tuple[int, list[Point | int]]
 
 
 def _seams(
-    corners: _Corners, components: NDArray[np.int32], holes: list[tuple[list[int], int]]
+    corners: _Corners, components: NDArray[np.int32], holes: list[list[int]]
 ) -> dict[int, list[_Seam]]:
     """Return the holes that hang on each horizontal side, by the side's left corner."""
-    seams: dict[int, list[_Seam]] = {}
+    if not holes:
+        return {}
+    height, width = components.shape
+    starts = np.array([first for first, *_ in holes])
+    region, x, y = corners.region[starts], corners.x[starts], corners.y[starts]
+    # Straight up from the hole to the next side.
+    top = np.array([*map(partial(_top, components), x.tolist(), y.tolist(), region.tolist())])
+
+    def place(region: NDArray[Any], y: NDArray[Any], x: NDArray[Any]) -> NDArray[np.int64]:
+        line = region.astype(np.int64) * (height + 1) + y
+        return np.asarray(line * (width + 1) + x, np.int64)
+
     sides = np.flatnonzero(corners.right)
-    pitch = components.shape[1] + 1
-    places = corners.y[sides] * pitch + corners.x[sides]
-    for (first, *others), region in holes:
-        x, y = int(corners.x[first]), int(corners.y[first])
-        # Straight up from the hole to the next side.
-        top = _top(components, x, y, region)
-        side = int(sides[np.searchsorted(places, top * pitch + x, side="right") - 1])
-        way: list[Point | int] = [(x, top), first, *reversed(others), (x, y), (x, top)]
-        seams.setdefault(side, []).append((x, way))
+    places = place(corners.region[sides], corners.y[sides], corners.x[sides])
+    above = sides[np.searchsorted(places, place(region, top, x), side="right") - 1]
+    seams: dict[int, list[_Seam]] = {}
+    for (first, *others), side, left, high, low in zip(
+        holes, above.tolist(), x.tolist(), top.tolist(), y.tolist(), strict=True
+    ):
+        way: list[Point | int] = [(left, high), first, *reversed(others), (left, low), (left, high)]
+        seams.setdefault(side, []).append((left, way))
     return seams
 
 
