@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from segnet_res.errors import DeviceError, ImageError
 from segnet_res.images import UInt8Array, read_picture
@@ -42,6 +43,9 @@ class Stages:
         self._writer = writer
         self._batch = batch
         self._workers = workers
+        # The next large picture waits while regions are counted in the one before: each takes
+        # gigabytes.
+        self._one_large = Lock()
         # An overlay is painted on the picture's own colours; the model takes its grey from them.
         in_colour = any(kind.needs_image for kind in terms.kinds)
         self._channels = 3 if in_colour else segmenter.channels
@@ -72,7 +76,7 @@ class Stages:
             pause=_is_pause,
         )
         written = write_behind(
-            lambda work: None if work is None else self._writer.write(work),
+            lambda work: None if work is None else self._write(work),
             self._predicted(read),
             workers=self._workers,
             pixels=_held,
@@ -94,6 +98,10 @@ class Stages:
         except (ImageError, OSError, MemoryError) as error:
             return work.failed(error)
         return replace(work, image=picture.array, notes=picture.notes)
+
+    def _write(self, work: Work) -> FileResult:
+        with self._one_large if work.large is not None else nullcontext():
+            return self._writer.write(work)
 
     def _predicted(self, read: Iterable[Work | None]) -> Iterator[Work | None]:
         groups = in_batches(
@@ -146,14 +154,15 @@ class Stages:
             if not stays or (standing is not None and standing.maker is Maker.UNKNOWN):
                 outputs[kind.name] = staging.draft(kind.name)
         try:
-            found = predict_large(
-                self._segmenter,
-                seen.job.path,
-                outputs,
-                name=seen.job.name,
-                threshold=terms.threshold,
-                min_region=terms.min_region,
-            )
+            with self._one_large:
+                found = predict_large(
+                    self._segmenter,
+                    seen.job.path,
+                    outputs,
+                    name=seen.job.name,
+                    threshold=terms.threshold,
+                    min_region=terms.min_region,
+                )
         except (ImageError, DeviceError, MemoryError, OSError) as error:
             staging.clear()
             return work.failed(error)

@@ -41,6 +41,8 @@ class Work:
     @property
     def pixels(self) -> int:
         """Pixels that are held for it."""
+        if self.large is not None:
+            return self.large.labels.size
         return 0 if self.image is None else self.image.shape[0] * self.image.shape[1]
 
     def failed(self, error: Exception) -> Work:
