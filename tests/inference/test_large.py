@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from segnet_res.classes import ClassMap
 from segnet_res.conditions import measure
+from segnet_res.data.synth import draw_part
 from segnet_res.errors import ImageError, StorageError
 from segnet_res.images import LargePicture, read_image, read_picture
 from segnet_res.inference import large
@@ -19,6 +21,7 @@ from segnet_res.inference.large import is_large, predict_large
 from segnet_res.inference.outputs import KINDS
 from segnet_res.inference.runtime import NumpyRuntime
 from segnet_res.inference.segmenter import Prediction, Segmenter
+from segnet_res.inference.tiling import spans
 from segnet_res.regions import refine
 
 CLASSES = ClassMap(
@@ -97,6 +100,25 @@ def test_away_from_the_seams_tiles_change_nothing(size):
     # The windows end a quarter of the overlap, 8 pixels, before the tiles do: nothing is seen.
     np.testing.assert_array_equal(tiled.labels, whole.labels)
     np.testing.assert_allclose(tiled.confidence, whole.confidence, atol=1e-5)
+
+
+def test_the_bundled_model_answers_the_same_away_from_the_seams():
+    image = draw_part(np.random.default_rng(2), size=(544, 560), defects=["crack", "fray"]).image
+    path = Path(__file__).resolve().parents[2] / "checkpoints" / "magnetic-tile.safetensors"
+    whole, tiled = (
+        Segmenter.from_checkpoint(path, "cpu", "torch", tile=tile).predict(image)
+        for tile in (1024, 512)
+    )
+    differs = tiled.labels != whole.labels
+    # The tiles share rows and columns 224 to 352; around them the network sees their ends.
+    assert [(span.start, span.stop) for span in spans(544, 512, 128)] == [(0, 352), (224, 544)]
+    away = np.ones(differs.shape, bool)
+    away[224 - 64 : 352 + 64] = False
+    away[:, 224 - 64 : 352 + 64] = False
+    assert away.mean() > 0.2
+    assert len(np.unique(whole.labels[away])) > 1
+    assert not differs[away].any()
+    assert differs.mean() < 0.005
 
 
 # ---- the same results as the ordinary way
