@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from segnet_res.classes import background
+from segnet_res.conditions import judge_conditions, measure
 from segnet_res.errors import CheckpointError, DataError, ImageError, SegnetResError
 from segnet_res.images import UInt8Array
 from segnet_res.web.backend import Backend
@@ -173,10 +174,19 @@ class Inspector:
         with self._library.borrow(request.model) as segmenter:
             watch.stage("load")
             found = segmenter.predict(image)
-            class_map = segmenter.class_map
+            class_map, metadata = segmenter.class_map, segmenter.metadata
         watch.stage("model")
+        known = metadata.conditions if metadata else None
+        doubts = judge_conditions(measure(image), known) if known else []
         result = self._results.new(
-            picture, request.source, request.model, class_map, image, found.labels, found.confidence
+            picture,
+            request.source,
+            request.model,
+            class_map,
+            image,
+            found.labels,
+            found.confidence,
+            doubts=doubts,
         )
         watch.stage("files")
         return self._measured(result, request, watch, found.labels)
@@ -194,7 +204,7 @@ class Inspector:
         files = result.files() | result.save_state(judge.state, seen)
         watch.stage("files")
         height, width = result.size
-        reply = {
+        reply: Reply = {
             "result": result.token,
             "image": {"name": result.name, "width": width, "height": height},
             "model": result.model,
@@ -210,6 +220,7 @@ class Inspector:
         }
         watch.stage("regions")
         reply |= self._compare(result, request, seen)
+        reply["warnings"] = [*result.doubts, *reply["warnings"]]
         watch.stage("metrics")
         return reply | {"timings": watch.stages}
 

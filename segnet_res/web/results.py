@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,7 @@ class Result:
         step: Every step-th pixel is in the files that are shown.
         full: File of full size that a browser can show, or None.
         own_mask: Whether a mask belongs to the picture, as to those of a dataset.
+        doubts: In which way the picture is unlike those of the training, in sentences.
     """
 
     folder: Path
@@ -140,6 +142,7 @@ class Result:
     step: int
     full: str | None
     own_mask: bool
+    doubts: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -230,6 +233,8 @@ class Results:
         image: UInt8Array,
         labels: UInt8Array,
         confidence: NDArray[np.float32],
+        *,
+        doubts: Sequence[str] = (),
     ) -> Result:
         """Write the files of a new result.
 
@@ -241,6 +246,7 @@ class Results:
             image: (H, W, 3) uint8 RGB.
             labels: (H, W) uint8.
             confidence: (H, W) float32, 0 to 1.
+            doubts: In which way the picture is unlike those of the training.
 
         Raises:
             StorageError: when the disk refuses.
@@ -251,7 +257,7 @@ class Results:
         result = Result(
             folder, folder.name.removeprefix("result-"), source, picture.name, model, class_map,
             (labels.shape[0], labels.shape[1]), step, _full_size(picture, folder),
-            picture.mask is not None,
+            picture.mask is not None, tuple(doubts),
         )  # fmt: skip
         # Encoding takes longer than all else here, and works without Python's lock.
         seen = confidence[::step, ::step] * np.float32(255)
@@ -271,7 +277,7 @@ class Results:
         facts = {
             "source": source, "name": picture.name, "model": model, "size": result.size,
             "step": step, "full": result.full, "own_mask": result.own_mask,
-            "class_map": class_map.to_dict(),
+            "class_map": class_map.to_dict(), "doubts": result.doubts,
         }  # fmt: skip
         try:
             (folder / "result.json").write_text(json.dumps(facts), "utf-8")
@@ -301,7 +307,7 @@ class Results:
         return Result(
             folder, token, facts["source"], facts["name"], facts["model"],
             ClassMap.from_dict(facts["class_map"]), (height, width), facts["step"], facts["full"],
-            facts["own_mask"],
+            facts["own_mask"], tuple(facts["doubts"]),
         )  # fmt: skip
 
     def _make_room(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from segnet_res.checkpoint import Metadata
 from segnet_res.classes import MAGNETIC_TILE, ClassMap
 from segnet_res.errors import CheckpointError
 from segnet_res.images import UInt8Array
@@ -43,6 +44,7 @@ class Brightness:
     """Calls bright pixels scratch, the surer the brighter; of sound it is as sure as it is dark."""
 
     class_map: ClassMap
+    metadata: Metadata | None = None
 
     def predict(self, image: UInt8Array) -> "Brightness":
         brightness = image[..., 0] / np.float32(255)

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
+from segnet_res.conditions import KnownConditions, measure
 from segnet_res.web import results
 from segnet_res.web.inspection import Inspector, Request
 
@@ -87,6 +89,22 @@ def test_a_picture_gives_shares_and_a_mask_of_its_own_size(inspector, upload, pi
     assert mask.dtype == np.uint8
     assert (mask == (picture > 127)).all()
     assert set(reply["timings"]) == {"read", "load", "model", "files", "regions", "metrics"}
+
+
+def test_a_picture_unlike_those_of_the_training_gets_a_warning_that_stays(
+    inspector, upload, picture
+):
+    usual = measure(picture)
+    inspector._library.model.metadata = Metadata(
+        "ressegnet-tiny", CLASSES, 1, (1.0,), (1.0,), conditions=KnownConditions.of([usual])
+    )
+    assert ask(inspector, image=upload("part.png", picture))["warnings"] == []
+    reply = ask(inspector, image=upload("dark.png", picture // 2))
+    brightness = [warning for warning in reply["warnings"] if warning.startswith("brightness")]
+    assert brightness == [
+        "brightness 40 is lower than in all 1 training pictures (80): light or exposure?"
+    ]
+    assert again(inspector, reply, threshold=10)["warnings"] == reply["warnings"]
 
 
 def test_a_reference_gives_scores_worked_out_by_hand(inspector, upload, picture):
