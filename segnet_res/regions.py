@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap, background
 from segnet_res.images import UInt8Array
+from segnet_res.strips import StripRegions
 
 Box = tuple[int, int, int, int]
 
 # Columns of what connectedComponentsWithStats measures.
 _BOX = [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]
+
+# Pixels of a mask whose regions are numbered as a whole: some 250 MB.
+_WHOLE = 50_000_000
 
 # From the centre of a pixel to its corners.
 _CORNERS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]], np.float32)
@@ -215,9 +219,35 @@ def region_summary(labels: UInt8Array, class_map: ClassMap) -> list[RegionSummar
         ValueError: when the labels are no (H, W) uint8.
     """
     found = [RegionSummary(0, 0)] * len(class_map)
-    for regions in regions_by_class(labels, class_map):
-        found[regions.label] = RegionSummary(len(regions), int(regions.pixels.max()))
+    for label, pixels in region_areas(labels, class_map):
+        found[label] = RegionSummary(len(pixels), int(pixels.max()))
     return found
+
+
+def region_areas(
+    labels: UInt8Array, class_map: ClassMap
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each class that has regions, and their areas, (n,) int64 in no order.
+
+    Of a large mask no more than a strip is numbered at a time.
+
+    Args:
+        labels: (H, W) uint8, labels of the class map or `ignore_index`.
+        class_map: Says what is background.
+
+    Raises:
+        ValueError: when the labels are no (H, W) uint8.
+    """
+    for regions in _countable(labels, class_map):
+        yield regions.label, regions.pixels
+
+
+def _countable(labels: UInt8Array, class_map: ClassMap) -> Iterator[ClassRegions | StripRegions]:
+    if labels.size <= _WHOLE:
+        yield from regions_by_class(labels, class_map)
+        return
+    for label in _occurring(labels, class_map):
+        yield StripRegions(labels, label)
 
 
 def refine(
@@ -261,7 +291,7 @@ def refine(
         unsure = (confidence < threshold) & (labels != class_map.ignore_index)
         refined[unsure] = sound
     if min_region > 1:
-        for regions in regions_by_class(refined, class_map):
+        for regions in _countable(refined, class_map):
             small = regions.pixels < min_region
             if small.any():
                 regions.paint(refined, small, sound)
@@ -275,20 +305,27 @@ def _class_masks(
 
     The mask is cut to the pixels of the class: defects are mostly a small part of the picture.
     """
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise ValueError(f"labels are {labels.shape} of {labels.dtype}, give (H, W) of uint8")
-    if not labels.size:
-        return
-    sound = background(class_map)
-    # OpenCV 4 and 5 give arrays of different shapes here.
-    histogram = cv2.calcHist([np.ascontiguousarray(labels)], [0], None, [256], [0, 256])
-    occurring = np.ravel(histogram) > 0
-    for label in range(len(class_map)):
-        if label == sound or not occurring[label]:
-            continue
+    for label in _occurring(labels, class_map):
         mask = (labels == label).view(np.uint8)
         left, top, width, height = cv2.boundingRect(mask)
         yield label, left, top, np.ascontiguousarray(mask[top : top + height, left : left + width])
+
+
+def _occurring(labels: UInt8Array, class_map: ClassMap) -> list[int]:
+    """Return the classes that occur and have regions.
+
+    Raises:
+        ValueError: when the labels are no (H, W) uint8.
+    """
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise ValueError(f"labels are {labels.shape} of {labels.dtype}, give (H, W) of uint8")
+    if not labels.size:
+        return []
+    sound = background(class_map)
+    # OpenCV 4 and 5 give arrays of different shapes here.
+    histogram = cv2.calcHist([np.ascontiguousarray(labels)], [0], None, [256], [0, 256])
+    counts = np.ravel(histogram)
+    return [label for label in range(len(class_map)) if label != sound and counts[label] > 0]
 
 
 def _longer_side(contour: NDArray[Any]) -> float:

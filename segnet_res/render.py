@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 from segnet_res.classes import ClassMap, Color, background
 from segnet_res.images import UInt8Array, to_channels
 
+# Pixels that are counted at a time.
+_COUNTED = 1 << 22
+
 # Codes of `error_map`.
 AGREE, FOUND, FALSE_ALARM, MISSED, WRONG_CLASS, UNLABELLED = range(6)
 
@@ -128,7 +131,12 @@ def confidence_image(confidence: NDArray[np.float32]) -> UInt8Array:
 
 def class_pixels(labels: UInt8Array, class_map: ClassMap) -> NDArray[np.int64]:
     """Return the number of pixels of each class, (C,) int64; unlabelled pixels count nowhere."""
-    return np.bincount(labels.ravel(), minlength=256)[: len(class_map)].astype(np.int64)
+    counts = np.zeros(256, np.int64)
+    flat = labels.ravel()
+    # Part by part, because numpy counts bytes as numbers of eight bytes each.
+    for start in range(0, flat.size, _COUNTED):
+        counts += np.bincount(flat[start : start + _COUNTED], minlength=256)
+    return counts[: len(class_map)]
 
 
 def class_shares(labels: UInt8Array, class_map: ClassMap) -> NDArray[np.float64]:

@@ -89,3 +89,12 @@ def test_what_does_not_fit_is_refused():
         error_map(image, labels, CLASSES)
     with pytest.raises(ImageError, match=r"give .* of uint8"):
         overlay(np.zeros((2, 2, 3), np.float32), image, CLASSES)
+
+
+def test_pixels_are_counted_part_by_part(monkeypatch):
+    monkeypatch.setattr("segnet_res.render._COUNTED", 7)
+    labels = np.array([[0, 1, 1, 255, 2], [2, 2, 0, 0, 0], [1, 1, 1, 1, 9]], np.uint8)
+    classes = ClassMap.from_names(["a", "b", "c", "d"])
+    assert class_pixels(labels, classes).tolist() == [4, 6, 3, 0]
+    # Columns of a larger mask, which do not lie together in memory.
+    assert class_pixels(labels[:, 1:3], classes).tolist() == [1, 4, 1, 0]

@@ -19,7 +19,7 @@ from segnet_res.inference.plan import Terms
 from segnet_res.inference.segmenter import Prediction
 from segnet_res.inference.staging import Staging, remove
 from segnet_res.inference.work import FileResult, Work, reason_of
-from segnet_res.regions import refine, regions_by_class
+from segnet_res.regions import refine, region_areas
 from segnet_res.render import class_pixels
 
 # Reasons for which one result cannot be written while others can.
@@ -265,8 +265,8 @@ class Writer:
     def _measure(self, labels: UInt8Array) -> dict[str, Any]:
         """Return classes, verdict and reasons for the record."""
         counts = dict.fromkeys(range(len(self._classes)), 0)
-        for regions in regions_by_class(labels, self._classes):
-            counts[regions.label] = len(regions)
+        for label, areas in region_areas(labels, self._classes):
+            counts[label] = len(areas)
         pixels = class_pixels(labels, self._classes)
         classes = {
             name: {"pixels": int(pixels[label]), "regions": counts[label]}
