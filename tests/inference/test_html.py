@@ -229,19 +229,15 @@ def test_parts_that_fail_come_first_and_classes_take_turns():
     assert worst[15:] == ["dent0", *(f"passes{14 - i}" for i in range(8))]
 
 
-def test_without_background_the_least_confident_are_worst():
+def test_without_background_the_least_confident_are_worst(tmp_path):
     classes = ClassMap.from_names(["road", "sky"])
-    tally = Tally(classes)
-    for confidence in (0.9, 0.4, 0.7):
-        tally.add(
-            row(
-                str(confidence),
-                confidence=confidence,
-                verdict=None,
-                classes={"road": {"pixels": 5, "regions": 1}},
-            )
-        )
-    assert [found["path"] for found in tally.worst()] == ["0.4", "0.7", "0.9"]
+    found = {"classes": {"road": {"pixels": 5, "regions": 1}}, "verdict": None}
+    rows = [row(str(sure), confidence=sure, **found) for sure in (0.9, 0.4, 0.7)]
+    page = Page(report(tmp_path, rows, HEADER | {"spec": None, "classes": classes.to_dict()}))
+    text = page.texts["The least sure results"]
+    assert text.startswith("The mean confidence decides.|")
+    assert re.findall("confidence ([0-9.]+)", text) == ["0.40", "0.70", "0.90"]
+    assert "Worst parts" not in page.texts
 
 
 def test_a_course_keeps_the_means_of_equal_groups():

@@ -81,20 +81,20 @@ def warning_box(warnings: Sequence[str]) -> Element | None:
 
 def worst_parts(tally: Tally, shown: Sequence[tuple[Row, str | None]]) -> Element:
     """Return cards of the worst parts, each with its thumbnail or None."""
+    sound = background(tally.class_map)
+    title = "The least sure results" if sound is None else "Worst parts"
     if not shown:
-        return _section("Worst parts", element("p", "Nothing was found on any part."))
+        return _section(title, element("p", "Nothing was found on any part."))
     order = (
-        "by the defective share of the area"
-        if background(tally.class_map) is not None
-        else "by the lowest confidence"
+        "the mean confidence decides"
+        if sound is None
+        else "the classes take turns, and of each the defective share of the area decides"
     )
-    cards = [_card(tally, row, picture) for row, picture in shown]
+    first = "Those that fail come first; then " if tally.judged else ""
     return _section(
-        "Worst parts",
-        element(
-            "p", f"Those that fail first; the classes take turns, each {order}.", class_="soft"
-        ),
-        element("div", *cards, class_="parts"),
+        title,
+        element("p", f"{_upper(first + order)}.", class_="soft"),
+        element("div", *(_card(tally, row, picture) for row, picture in shown), class_="parts"),
     )
 
 
@@ -337,11 +337,13 @@ def _card(tally: Tally, row: Row, picture: str | None) -> Element:
 def _found(tally: Tally, row: Row) -> list[str]:
     """Return what was found on a part, in words."""
     sound = background(tally.class_map)
-    skipped = None if sound is None else tally.class_map.names[sound]
+    if sound is None:
+        # Every picture is full of classes.
+        return []
     return [
         f"{name}: {found['pixels']:,} pixels"
         for name, found in (row.get("classes") or {}).items()
-        if found["pixels"] and name != skipped
+        if found["pixels"] and name != tally.class_map.names[sound]
     ]
 
 
