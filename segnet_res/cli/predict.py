@@ -23,6 +23,9 @@ from segnet_res.cli._options import (
 if TYPE_CHECKING:
     from segnet_res.inference import FileResult
 
+# From so many pictures on it is worth a minute, once, to find the fastest backend.
+_MANY = 100
+
 
 def predict(
     checkpoint: CheckpointArgument,
@@ -110,6 +113,8 @@ def predict(
         overwrite=overwrite,
         watch=watch,
     )
+    if backend == "auto" and (watch or len(run) >= _MANY):
+        _choose_backend(checkpoint, device, precision, quiet=quiet)
     segmenter = Segmenter.from_checkpoint(
         checkpoint,
         device,
@@ -136,6 +141,17 @@ def predict(
         say(f"{tally}; results are in {target}")
     if tally.failed or tally.rejected:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _choose_backend(checkpoint: Path, device: str, precision: str, *, quiet: bool) -> None:
+    """Have the fastest backend found for a run that is long enough to be worth it."""
+    from segnet_res.cli._console import note
+    from segnet_res.inference.automatic import prepare_backend
+
+    choice = prepare_backend(checkpoint, device=device, precision=precision)
+    if choice.seconds and not quiet:
+        measured = ", ".join(f"{name} {took:.2f} s" for name, took in choice.seconds.items())
+        note(f"backend: {choice.backend} (a picture takes {measured})")
 
 
 def _follow(results: Iterator[FileResult], tally: _Tally) -> None:

@@ -229,4 +229,4 @@ def _batch_for(segmenter: Segmenter) -> int:
 
     A graphics card is idle with one small picture; a processor is not, and gains nothing.
     """
-    return 8 if segmenter.device.startswith("cuda") else 1
+    return 1 if segmenter.device.startswith("CPU") else 8
