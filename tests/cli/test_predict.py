@@ -1,7 +1,12 @@
 """``segnet-res predict``: the same labels as Python, exit codes, and the summary."""
 
 import csv
+import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -129,3 +134,119 @@ def test_ctrl_c_keeps_what_is_finished(
     result = runner.invoke(app, words)
     assert (result.exit_code, result.stderr) == (130, "stopped by Ctrl-C\n")
     assert sorted(p.name for p in (tmp_path / "out/masks").rglob("*")) == ["a.png", "b.png"]
+
+
+def predict(runner, checkpoint, source, target, *options):
+    return runner.invoke(app, ["predict", str(checkpoint), str(source), str(target), *options])
+
+
+def test_parts_that_fail_the_limits(runner, tiny_checkpoint, tiny_dataset, tmp_path):
+    source, target = tiny_dataset / "images", tmp_path / "out"
+    strict, loose = tmp_path / "strict.yaml", tmp_path / "loose.yaml"
+    strict.write_text("classes: {scratch: {max_total_area: 0 px}}")
+    loose.write_text("classes: {scratch: {max_total_area: 1000000 px}}")
+    result = predict(runner, tiny_checkpoint, source, target, "--spec", str(loose))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        f"4 pictures: 4 segmented, 4 pass, 0 fail the limits; results are in {target}\n"
+    )
+    found = [labels(path).max() > 0 for path in sorted((target / "masks").rglob("*.png"))]
+    assert any(found)
+    options = ["--spec", str(strict), "--report", str(target / "r.jsonl")]
+    result = predict(runner, tiny_checkpoint, source, target, *options)
+    assert result.exit_code == 1
+    assert f"{4 - sum(found)} pass, {sum(found)} fail the limits" in result.stdout
+    assert result.stderr.count("scratch: the regions together are") == sum(found)
+    rows = [json.loads(line) for line in (target / "r.jsonl").read_text().splitlines()]
+    assert [row["verdict"] for row in rows].count("fail") == sum(found)
+    # Nothing was segmented for that, and what fails still fails.
+    result = predict(runner, tiny_checkpoint, source, target, *options)
+    assert result.exit_code == 1
+    assert "0 segmented, 4 were there already" in result.stdout
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("classes: {dent: {max_count: 0}}")
+    result = predict(runner, tiny_checkpoint, source, target, "--spec", str(broken))
+    assert result.exit_code == 2
+    assert "no class is called 'dent'" in result.stderr
+
+
+def test_quiet_tells_failures_alone(runner, tiny_checkpoint, tiny_dataset, tmp_path):
+    source = tiny_dataset / "images"
+    result = predict(runner, tiny_checkpoint, source, tmp_path / "out", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    (source / "bad.png").write_bytes(b"")
+    result = predict(runner, tiny_checkpoint, source, tmp_path / "out", "--quiet")
+    assert result.exit_code == 1
+    assert result.output == "skipped bad.png: the file is empty (0 bytes); copy it again\n"
+
+
+def test_a_glob_a_list_and_what_was_changed_by_hand(
+    runner, tiny_checkpoint, tiny_dataset, tmp_path
+):
+    source, target = tiny_dataset / "images", tmp_path / "out"
+    assert predict(runner, tiny_checkpoint, source / "?.png", target).exit_code == 0
+    assert sorted(p.name for p in (target / "masks").iterdir()) == ["a.png", "b.png", "d.png"]
+    (tmp_path / "list.txt").write_text(f"{source}/nested/c.png\n")
+    assert predict(runner, tiny_checkpoint, tmp_path / "list.txt", target).exit_code == 0
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(target / "masks/a.png")
+    result = predict(runner, tiny_checkpoint, source / "*.png", target)
+    assert result.stderr == (
+        "kept masks/a.png: made or changed by hand (--overwrite makes it again)\n"
+    )
+    assert "1 result by hand kept" in result.stdout
+    assert labels(target / "masks/a.png").max() == 0
+
+
+def test_mirror_images_and_a_word_that_is_none(runner, tiny_checkpoint, tiny_dataset, tmp_path):
+    source, target = tiny_dataset / "images/b.png", tmp_path / "out"
+    assert predict(runner, tiny_checkpoint, source, target, "--tta", "flips").exit_code == 0
+    expected = Segmenter.from_checkpoint(tiny_checkpoint, flips=True).predict(read_image(source, 1))
+    np.testing.assert_array_equal(labels(target / "masks/b.png"), expected.labels)
+    result = predict(runner, tiny_checkpoint, source, target, "--tta", "rotate")
+    assert (result.exit_code, result.stderr) == (
+        2, "error: tta is rotate; choose none or flips\n",
+    )  # fmt: skip
+
+
+def test_every_kind_and_the_page(runner, tiny_checkpoint, tiny_dataset, tmp_path):
+    target = tmp_path / "out"
+    kinds = "masks,colors,overlays,confidence,polygons"
+    options = ["--save", kinds, "--html", str(target / "report.html")]
+    result = predict(runner, tiny_checkpoint, tiny_dataset / "images", target, *options)
+    assert result.exit_code == 0, result.output
+    assert {path.parts[0] for path in map(lambda p: p.relative_to(target), target.iterdir())} == {
+        *kinds.split(","), "manifest.jsonl", "polygons.json", "report.html",
+    }  # fmt: skip
+    assert len(json.loads((target / "polygons.json").read_text())["images"]) == 4
+    assert "nested/c.png" in (target / "report.html").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_hot_folder_until_somebody_ends_it(tiny_checkpoint, tiny_dataset, tmp_path, number):
+    source, target = tiny_dataset / "images", tmp_path / "out"
+    command = [sys.executable, "-m", "segnet_res", "predict", str(tiny_checkpoint), str(source)]
+    options = ["--watch", "--backend", "torch", "--report", str(target / "r.csv")]
+    with subprocess.Popen(
+        [*command, str(target), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr.readline() == f"watching {source}; Ctrl-C ends it\n"
+        wait_for(target / "masks/nested/c.png", process)
+        shutil.copy(source / "a.png", source / "late.png")
+        wait_for(target / "masks/late.png", process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out == f"5 pictures: 5 segmented; results are in {target}\n"
+    assert (target / "r.csv").read_text().count("\n") == 6
+    assert not [path for path in target.rglob(".*")]
+
+
+def wait_for(path, process):
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end, f"{path} has not come"
+        time.sleep(0.02)
