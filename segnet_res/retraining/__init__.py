@@ -1,0 +1,1 @@
+"""From corrected pictures to a better checkpoint: what to label, retraining, promotion."""
