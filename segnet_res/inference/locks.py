@@ -102,7 +102,7 @@ def _acquire(path: Path) -> IO[bytes]:
         with storing(path.parent):
             file = path.open("a+b", buffering=0)
         try:
-            _lock(file)
+            lock_file(file)
         except OSError as error:
             holder = _holder(path)
             file.close()
@@ -125,8 +125,13 @@ def _acquire(path: Path) -> IO[bytes]:
         file.close()
 
 
-def _lock(file: IO[bytes]) -> None:
-    """Lock an open file for this process.
+def lock_file(file: IO[bytes], *, shared: bool = False) -> None:
+    """Lock an open file for this process; the lock goes when the file is closed.
+
+    Args:
+        file: Open for writing.
+        shared: Whether others may hold it so too, where the system can do that: enough to find out
+            whether somebody has it for himself.
 
     Raises:
         OSError: when another one has it, or the file system knows no locks.
@@ -140,7 +145,7 @@ def _lock(file: IO[bytes]) -> None:
     else:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 def _holder(path: Path) -> str:

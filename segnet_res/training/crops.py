@@ -16,6 +16,7 @@ from segnet_res.data import Sample, SegmentationDataset
 from segnet_res.errors import SegnetResError, TrainingError, UsageError
 from segnet_res.images import UInt8Array
 from segnet_res.recipe import TrainConfig
+from segnet_res.training.descent import Pool
 
 
 @dataclass(frozen=True)
@@ -54,23 +55,30 @@ class Crops(Dataset[Crop | SegnetResError]):
         dataset: The training split.
         pixels: (pictures, classes) int64, labelled pixels of each class in each picture.
         config: crop, scale, rare, paste, augment and seed count.
+        pools: Each crop comes from one of these; none: every picture is drawn alike.
 
     Raises:
         UsageError: when defects shall be pasted and no class is the background.
     """
 
     def __init__(
-        self, dataset: SegmentationDataset, pixels: NDArray[np.int64], config: TrainConfig
+        self,
+        dataset: SegmentationDataset,
+        pixels: NDArray[np.int64],
+        config: TrainConfig,
+        *,
+        pools: tuple[Pool, ...] = (),
     ) -> None:
         self.dataset = dataset
         self.config = config
         self._augment = build_augmentation(config.augment)
-        # For each class that occurs, the pictures that hold it.
-        self._holders = {
-            label: np.flatnonzero(pixels[:, label])
-            for label in range(pixels.shape[1])
-            if pixels[:, label].any()
-        }
+        every = pools or (Pool(1.0, np.arange(len(dataset))),)
+        # The pictures of each pool, and for each class that occurs those that hold it.
+        self._pools = [
+            (pool.indices, _holders(pixels[pool.indices], pool.indices)) for pool in every
+        ]
+        self._shares = [pool.share for pool in every]
+        self._holders = _holders(pixels, np.arange(len(pixels)))
         self._background = background(dataset.class_map)
         if config.paste and self._background is None:
             raise UsageError(
@@ -129,10 +137,22 @@ class Crops(Dataset[Crop | SegnetResError]):
 
     def _draw(self, rng: np.random.Generator) -> tuple[int | None, int]:
         """Return the label to look at, if any, and the index of the picture."""
-        if self._holders and rng.random() < self.config.rare:
-            focus = int(rng.choice(list(self._holders)))
-            return focus, int(rng.choice(self._holders[focus]))
-        return None, int(rng.integers(len(self.dataset)))
+        # Without pools nothing is drawn here, so that older runs can be resumed.
+        place = int(rng.choice(len(self._pools), p=self._shares)) if len(self._pools) > 1 else 0
+        indices, holders = self._pools[place]
+        if holders and rng.random() < self.config.rare:
+            focus = int(rng.choice(list(holders)))
+            return focus, int(rng.choice(holders[focus]))
+        return None, int(indices[rng.integers(len(indices))])
+
+
+def _holders(pixels: NDArray[np.int64], indices: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """Return for each class that occurs the indices of the pictures that hold it."""
+    return {
+        label: indices[np.flatnonzero(pixels[:, label])]
+        for label in range(pixels.shape[1])
+        if pixels[:, label].any()
+    }
 
 
 class EpochSampler(Sampler[int]):

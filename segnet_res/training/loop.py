@@ -25,6 +25,7 @@ from segnet_res.models import is_out_of_memory
 from segnet_res.recipe import TrainConfig
 from segnet_res.training.crops import Batch, Crops, EpochSampler, batches, build_loader
 from segnet_res.training.curves import draw_curves
+from segnet_res.training.descent import Descent
 from segnet_res.training.distributed import Processes, processes
 from segnet_res.training.optim import (
     NORM_BATCHES,
@@ -148,9 +149,24 @@ def train_events(
     resume: bool = False,
     start: Path | None = None,
     licence: str | None = None,
+    descent: Descent | None = None,
 ) -> Iterator[Event]:
-    """Like `train`, but yields every step and every validated picture too."""
-    run, origin, state = RunFolder(out), Origin(data, start, licence=licence), None
+    """Like `train`, but yields every step and every validated picture too.
+
+    Args:
+        config: As for `train`, like those that follow.
+        data: A dataset folder.
+        out: The run's folder.
+        resume: Go on with the run in ``out``.
+        start: A checkpoint whose weights are the start.
+        licence: Note on what the data allow.
+        descent: What a retraining adds; the same again when it is resumed.
+
+    Raises:
+        SegnetResError: as `train`.
+    """
+    run, state = RunFolder(out), None
+    origin = Origin(data, start, licence=licence, retrained=descent is not None)
     if not resume:
         run.check_free()
     with processes(config.device) as group:
@@ -161,21 +177,28 @@ def train_events(
             origin = run.check_origin(origin)
             state = run.load_state()
         if state is None:
-            begin = prepare(config, training, origin.start)
+            begin = _with_descent(prepare(config, training, origin.start), descent)
             run.check_parent(origin, begin.parent)
             origin = replace(origin, parent=begin.parent)
         else:
-            begin = resumed(run.last, training)
+            begin = _with_descent(resumed(run.last, training), descent)
         check_fit(_segmenter(begin.model, validation, group.device), validation)
         digests = {"fingerprint": fingerprint(training), "validation": fingerprint(validation)}
         trainer = _Trainer(config, training, validation, begin, group, run)
-        trainer.licence, trainer.digests = origin.licence, digests
+        trainer.licence, trainer.digests, trainer.descent = origin.licence, digests, descent
         if state is not None:
             trainer.restore(state)
         elif group.leads:
             run.begin(config, origin)
         with _memory_and_batches(config, group):
             yield from trainer.epochs()
+
+
+def _with_descent(begin: Start, descent: Descent | None) -> Start:
+    if descent is None:
+        return begin
+    statistics = replace(begin.statistics, pools=descent.pools)
+    return replace(begin, parent=descent.parent, statistics=statistics)
 
 
 @contextmanager
@@ -216,6 +239,7 @@ class _Trainer:
         self.training, self.validation = training, validation
         self.licence: str | None = None
         self.digests: dict[str, str] = {}
+        self.descent: Descent | None = None
         self.steps = steps_per_epoch(config, len(training), group.world)
         self.model = begin.model.to(group.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = build_average(self.model, config.ema)
@@ -230,7 +254,7 @@ class _Trainer:
             self.forward = torch.compile(self.forward)  # type: ignore[assignment]
         self.sampler = EpochSampler(self.steps, config.batch, group.rank, group.world)
         self.loader = build_loader(
-            Crops(training, begin.statistics.pixels, config),
+            Crops(training, begin.statistics.pixels, config, pools=begin.statistics.pools),
             self.sampler,
             workers=worker_count(config),
             pin=group.device.type == "cuda",
@@ -388,6 +412,9 @@ class _Trainer:
             scores=scores.to_dict(),
             licence=self.licence,
         )
+        if self.descent is not None:
+            metadata.recipe.update(self.descent.recipe)
+            metadata.data.update(self.descent.data)
         metadata.recipe["epoch"] = self.done
         metadata.data["fingerprint"] = self.digests["fingerprint"]
         return Checkpoint(metadata, tensors)

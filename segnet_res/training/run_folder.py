@@ -26,12 +26,14 @@ class Origin:
         start: The checkpoint whose weights were the start, if there was one.
         parent: Name and short hash of that checkpoint.
         licence: Note on what the data allow.
+        retrained: Whether `segnet-res retrain` made the run, which draws pictures by other shares.
     """
 
     dataset: Path | None = None
     start: Path | None = None
     parent: str | None = None
     licence: str | None = None
+    retrained: bool = False
 
 
 class RunFolder:
@@ -86,6 +88,7 @@ class RunFolder:
             "start": _absolute(origin.start),
             "parent": origin.parent,
             "licence": origin.licence,
+            "retrained": origin.retrained,
         }
         with atomic_write(self.config) as file:
             file.write(json.dumps(content, indent=2).encode() + b"\n")
@@ -119,22 +122,32 @@ class RunFolder:
             None if start is None else Path(start),
             texts["parent"],
             texts["licence"],
+            retrained=content.get("retrained") is True,
         )
 
     def check_origin(self, given: Origin) -> Origin:
         """Return the origin of the run to resume, with what is given anew.
 
         Raises:
-            TrainingError: when another start is given.
+            TrainingError: when another start is given, or the run is of another kind.
         """
         known = self.read_origin()
+        if known.retrained and not given.retrained:
+            raise TrainingError(
+                f"{self.path}: is a retraining; go on with "
+                f"`segnet-res retrain --out {self.path} --resume`"
+            )
         if given.start is not None and _absolute(given.start) != _absolute(known.start):
             raise TrainingError(
                 f"{self.path}: the run was started from {known.start or 'no checkpoint'} and not "
                 f"{given.start}; leave --start out with --resume, or choose another --out"
             )
         return Origin(
-            given.dataset, given.start or known.start, known.parent, given.licence or known.licence
+            given.dataset,
+            given.start or known.start,
+            known.parent,
+            given.licence or known.licence,
+            known.retrained,
         )
 
     def check_parent(self, origin: Origin, parent: str | None) -> None:

@@ -11,6 +11,7 @@ from segnet_res.data import SegmentationDataset
 from segnet_res.data.shares import count_labels
 from segnet_res.errors import DataError
 from segnet_res.images import read_image
+from segnet_res.training.descent import Pool, drawn_shares
 
 # Mean and deviation settle long before this many pictures.
 _MOST_PICTURES = 200
@@ -28,18 +29,19 @@ class Statistics:
         mean: Mean of each channel, 0 to 255.
         std: Standard deviation of each channel, 0 to 255.
         conditions: What the pictures are like.
+        pools: How often which pictures are drawn; none: all alike.
     """
 
     pixels: NDArray[np.int64]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     conditions: KnownConditions
+    pools: tuple[Pool, ...] = ()
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Share of the labelled pixels of each class, in sum 1."""
-        totals = self.pixels.sum(axis=0)
-        return tuple((totals / totals.sum()).tolist())
+        """Share of the labelled pixels of each class, in sum 1; weighted as they are drawn."""
+        return tuple(drawn_shares(self.pixels, self.pools).tolist())
 
 
 def measure(dataset: SegmentationDataset) -> Statistics:

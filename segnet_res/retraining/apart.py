@@ -1,0 +1,122 @@
+"""No picture that is there to measure by may be trained on, nor a near-copy of one."""
+
+import hashlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnet_res.data import SegmentationDataset
+from segnet_res.data.lookalike import Look, look, lookalikes
+from segnet_res.errors import DataError
+from segnet_res.images import read_image
+
+# So many are named; nobody reads more at once.
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is kept of a picture to find it again.
+
+    Attributes:
+        dataset: Its place in the sequence of datasets.
+        stem: The picture.
+        name: What people call it: dataset, split and stem.
+        digest: SHA-256 of its size and pixels, 64 hexadecimal digits.
+        look: For near-copies.
+    """
+
+    dataset: int
+    stem: str
+    name: str
+    digest: str
+    look: Look
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A picture of the training that is, or looks like, one to measure by.
+
+    Attributes:
+        trained: The picture of the training.
+        held: The picture to measure by.
+        correlation: How alike they look, -1 to 1; None when their pixels are the very same.
+    """
+
+    trained: Seen
+    held: Seen
+    correlation: float | None
+
+    def __str__(self) -> str:
+        """Name both."""
+        how = "is" if self.correlation is None else "looks like"
+        return f"{self.trained.name} {how} {self.held.name}"
+
+
+def see(
+    dataset: SegmentationDataset, place: int, channels: int
+) -> Generator[str, None, list[Seen]]:
+    """Read all pictures of a split; yields the stem of each as it is done.
+
+    Args:
+        dataset: The split.
+        place: For `Seen.dataset`.
+        channels: As the model reads them, 1 or 3, so that the same picture in two datasets is the
+            same however they declare it.
+
+    Raises:
+        DataError: when a picture cannot be read.
+    """
+    found = []
+    for index, stem in enumerate(dataset.stems):
+        image = read_image(dataset.image_path(index), 1 if channels == 1 else 3)
+        digest = hashlib.sha256(repr(image.shape).encode())
+        digest.update(image.tobytes())
+        name = f"{dataset.info.name} {dataset.split}: {stem}"
+        found.append(Seen(place, stem, name, digest.hexdigest(), look(image)))
+        yield stem
+    return found
+
+
+def find_clashes(trained: Sequence[Seen], held: Sequence[Seen]) -> list[Clash]:
+    """Find the pictures of a training that are, or look like, pictures to measure by.
+
+    Returns:
+        One clash for each such picture of the training, in their order; equal pixels count before
+        a likeness, and the nearest likeness before others.
+    """
+    by_digest = {one.digest: one for one in reversed(held)}
+    found: dict[int, Clash] = {
+        i: Clash(one, by_digest[one.digest], None)
+        for i, one in enumerate(trained)
+        if one.digest in by_digest
+    }
+    both = [*trained, *held]
+    parts: NDArray[np.int_] = np.repeat([0, 1], [len(trained), len(held)])
+    for pair in lookalikes([one.look for one in both], parts.tolist()):
+        place, other = pair.first, both[pair.second]
+        known = found.get(place)
+        if known is None or (
+            known.correlation is not None and known.correlation < pair.correlation
+        ):
+            found[place] = Clash(both[place], other, pair.correlation)
+    return [found[i] for i in sorted(found)]
+
+
+def refuse(clashes: Sequence[Clash]) -> None:
+    """Refuse a training with pictures that are there to measure by.
+
+    Raises:
+        DataError: names them, when there are any.
+    """
+    if clashes:
+        listed = "; ".join(str(clash) for clash in clashes[:_MOST_NAMED])
+        more = len(clashes) - _MOST_NAMED
+        rest = f"; and {more:,} more" if more > 0 else ""
+        raise DataError(
+            f"pictures that are there to measure by would be trained on ({listed}{rest}), and the "
+            "scores would flatter; take them out of splits/train.txt, or leave them out of this "
+            "training with --leave-out"
+        )

@@ -1,0 +1,250 @@
+"""Everything before the first step of a retraining: classes, data kept apart, weights, plan."""
+
+import shutil
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
+from segnet_res.data import SegmentationDataset, load_info
+from segnet_res.data.shares import count_labels
+from segnet_res.errors import UsageError
+from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
+from segnet_res.retraining.folder import Request, RetrainFolder
+from segnet_res.retraining.heads import adapt
+from segnet_res.retraining.lineup import Lineup, line_up
+from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
+from segnet_res.retraining.snapshot import Sourced, freeze, pools, read_sources
+from segnet_res.training.descent import Descent, drawn_shares
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the training needs, beside the files in the folder.
+
+    Attributes:
+        plan: Options and estimate.
+        descent: Where the candidate comes from.
+        notes: What somebody should know, in one sentence each.
+    """
+
+    plan: Plan
+    descent: Descent
+    notes: tuple[str, ...]
+
+
+def prepare(run: RetrainFolder, request: Request) -> Generator[str, None, Prepared]:
+    """Freeze the data, adapt the parent and measure how fast this machine trains.
+
+    What was prepared before is taken as it is, so that a retraining goes on as it began.
+
+    Args:
+        run: The folder; held by this process.
+        request: What it shall do.
+
+    Yields:
+        What is being done, in words.
+
+    Raises:
+        SegnetResError: when something asked for cannot be done.
+    """
+    known = run.read_plan()
+    if known is None:
+        known = yield from _prepare(run, request)
+    plan = Plan.from_dict(known)
+    training = SegmentationDataset(run.data, "train")
+    return Prepared(
+        plan, _descent(run, known, plan, training), tuple(map(str, known.get("notes", ())))
+    )
+
+
+def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[str, Any]]:
+    yield "reading the checkpoint and the datasets"
+    checkpoint = Checkpoint.load(request.checkpoint)
+    meta = checkpoint.metadata
+    lineup = line_up(
+        meta.class_map,
+        [load_info(root).class_map for root in (request.dataset, *request.bases)],
+        renamed=request.renamed,
+        dropped=request.dropped,
+    )
+    sources = [Sourced(root, place) for place, root in enumerate((request.dataset, *request.bases))]
+    left_out = yield from _keep_apart(sources, request, meta.channels)
+    _clear(run)
+    yield "freezing the data"
+    freeze(run.data, sources, lineup, channels=_channels(meta), left_out=left_out.keys())
+    training = SegmentationDataset(run.data, "train")
+    drawn = pools(training, request.new_share)
+    pixels = np.stack(
+        [count_labels(training.read_labels(i), len(lineup.class_map)) for i in range(len(training))]
+    )
+    shares = drawn_shares(pixels, drawn)
+    adapt(checkpoint, lineup, shares.tolist()).save(run.start)
+    new = sum(stem.startswith("new/") for stem in training.stems)
+    config = choose_options(
+        meta.recipe,
+        request.options,
+        pictures=new,
+        same_classes=len(lineup.class_map) == len(meta.class_map),
+    )
+    known: dict[str, Any] = {
+        "parent": f"{request.checkpoint.stem} {short_hash(request.checkpoint)}",
+        "classes": _told(lineup),
+        "ancestors": _ancestors(meta),
+        "licence": request.licence or meta.licence,
+        "notes": [
+            *left_out.values(),
+            *_notes(lineup, pixels.sum(axis=0).tolist(), request),
+        ],
+    }
+    plan = Plan(config, request.new_share, None, len(SegmentationDataset(run.data, "val")))
+    yield "measuring how fast this machine trains"
+    speed = measure_speed(config, run.data, run.start, _descent(run, known, plan, training))
+    if request.minutes is not None:
+        config = fit_budget(config, request.options, speed, plan.validation, request.minutes)
+    known |= replace(plan, config=config, speed=speed).to_dict()
+    run.write_plan(known)
+    return known
+
+
+def _keep_apart(
+    sources: Sequence[Sourced], request: Request, channels: int
+) -> Generator[str, None, dict[tuple[int, str], str]]:
+    """Return the pictures that are not trained on, each with a sentence why.
+
+    Raises:
+        DataError: when a picture would be trained on that is there to measure by.
+    """
+    trained: list[Seen] = []
+    held: list[Seen] = []
+    for source in sources:
+        for split, kept in (("train", trained), ("val", held), ("test", held)):
+            kept += yield from _seen(source.splits[split], source.place, channels)
+    clashes = find_clashes(trained, held)
+    if not request.leave_out:
+        refuse(clashes)
+    left_out = {
+        (clash.trained.dataset, clash.trained.stem): f"left out of the training: {clash}"
+        for clash in clashes
+    }
+    newest = {one.digest: one for one in trained if one.dataset == 0}
+    for one in trained:
+        # The mask that was corrected last counts; the old one would teach the opposite.
+        if one.dataset and one.digest in newest:
+            left_out[one.dataset, one.stem] = (
+                f"replaced by its newer mask: {one.name} is {newest[one.digest].name}"
+            )
+    return left_out
+
+
+def _seen(
+    dataset: SegmentationDataset, place: int, channels: int
+) -> Generator[str, None, list[Seen]]:
+    steps = see(dataset, place, channels)
+    done = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            found: list[Seen] = stop.value
+            return found
+        done += 1
+        yield f"looking at {dataset.info.name}, {dataset.split}: {done} of {len(dataset)}"
+
+
+def _clear(run: RetrainFolder) -> None:
+    """Remove what a preparation that was killed has left; all of it was made in this folder."""
+    for path in (run.data, *run.path.glob(f".{run.data.name}.*.part")):
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def _channels(meta: Metadata) -> Any:  # noqa: ANN401 - 1 or 3, as every checkpoint was checked for
+    return meta.channels
+
+
+def _told(lineup: Lineup) -> dict[str, Any]:
+    return {
+        "added": list(lineup.added),
+        "renamed": dict(lineup.renamed),
+        "dropped": dict(lineup.dropped),
+    }
+
+
+def _ancestors(meta: Metadata) -> list[str]:
+    """Return the checkpoints that the parent comes from, oldest first."""
+    before = meta.data.get("ancestors")
+    known = [str(one) for one in before] if isinstance(before, list) else []
+    return known if meta.parent is None else [*known, meta.parent]
+
+
+def _descent(
+    run: RetrainFolder, known: dict[str, Any], plan: Plan, training: SegmentationDataset
+) -> Descent:
+    keys = ("name", "role", "train", "val", "left_out", "fingerprint")
+    sources = [{key: getattr(one, key) for key in keys} for one in read_sources(run.data)]
+    return Descent(
+        known["parent"],
+        pools(training, plan.new_share),
+        recipe={"retrained": {"new_share": plan.new_share} | known["classes"]},
+        data={"sources": sources, "ancestors": known["ancestors"]},
+    )
+
+
+def _notes(lineup: Lineup, pixels: Sequence[int], request: Request) -> list[str]:
+    notes = []
+    if not request.bases:
+        notes.append(
+            "no old data is replayed, so that old defects may be forgotten; give the dataset that "
+            "the parent was trained on: --base OLD_DATASET"
+        )
+    untaught = [
+        name for name, count in zip(lineup.class_map.names, pixels, strict=True) if not count
+    ]
+    if untaught:
+        notes.append(
+            f"no picture of the training shows {', '.join(untaught)}; what the parent knows of it "
+            "may be forgotten"
+        )
+    return notes
+
+
+def check_request(request: Request) -> None:
+    """Refuse what can be seen to be wrong before anything is read.
+
+    Raises:
+        UsageError: when a number is out of its range.
+        CheckpointError: when the parent cannot be read.
+        DataError: when a dataset is none.
+    """
+    if not 0 < request.new_share <= 1:
+        raise UsageError(
+            f"--new-share is {request.new_share:g}; give a share above 0 and at most 1"
+        )
+    if request.bases and request.new_share == 1:
+        raise UsageError(
+            "--new-share is 1, so that nothing of --base would be trained on; give less, or no "
+            "--base"
+        )
+    if request.minutes is not None and not request.minutes > 0:
+        raise UsageError(f"--minutes is {request.minutes:g}; give more than 0")
+    meta = read_metadata(request.checkpoint)
+    infos = [load_info(root) for root in (request.dataset, *request.bases)]
+    line_up(
+        meta.class_map,
+        [info.class_map for info in infos],
+        renamed=request.renamed,
+        dropped=request.dropped,
+    )
+    choose_options(meta.recipe, request.options, pictures=1, same_classes=True)
+    _check_distinct((request.dataset, *request.bases))
+
+
+def _check_distinct(roots: Sequence[Path]) -> None:
+    places = [root.resolve() for root in roots]
+    twice = [place for place in places if places.count(place) > 1]
+    if twice:
+        raise UsageError(f"{twice[0]}: is given more than once; name each dataset once")
