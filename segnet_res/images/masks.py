@@ -14,7 +14,7 @@ from segnet_res.images.reading import is_grey
 _NOBODY, _SEVERAL = -1, -2
 
 # Factors by which Pillow stretches grey of few bits.
-_STRETCHED = {"L;2": 85, "L;4": 17}
+STRETCHED = {"L;2": 85, "L;4": 17}
 
 
 def read_mask(path: Path, class_map: ClassMap) -> UInt8Array:
@@ -43,7 +43,7 @@ def read_mask(path: Path, class_map: ClassMap) -> UInt8Array:
                 f"{values.max()} is no mask of class indices; save it as 8-bit single-channel PNG"
             )
         # Pillow stretches grey of 2 and 4 bits to 0..255, which is right for a picture only.
-        factor = _STRETCHED.get(decoded.raw_mode)
+        factor = STRETCHED.get(decoded.raw_mode)
         labels = values.astype(np.uint8, copy=False)
         return labels if factor is None else labels // factor
 

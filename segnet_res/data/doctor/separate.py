@@ -1,0 +1,160 @@
+"""Masks of one class each, put together into one mask of labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnet_res.classes import ClassMap
+from segnet_res.data.doctor.layout import same_name
+from segnet_res.data.doctor.reading import IGNORE, share
+from segnet_res.data.doctor.survey import RawMask
+from segnet_res.errors import DataError, UsageError
+from segnet_res.images import UInt8Array
+
+# Between these shares of the brightest value a pixel is neither, as in soft edges; more of them
+# than this share of a file are no edges.
+_LOW, _HIGH = 0.16, 0.84
+_FEW_BETWEEN = 0.05
+
+# What is darker everywhere, and has more than two values, is black with noise.
+_DARK = 64
+
+# Two classes may share this part of the smaller one, as drawings of neighbours do.
+_A_SEAM = 0.02
+
+
+@dataclass
+class Coverage:
+    """What files of one class each cover.
+
+    Attributes:
+        pixels: Of each class.
+        shared: Of each pair of classes, by their places.
+    """
+
+    pixels: dict[str, int] = field(default_factory=dict)
+    shared: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, parts: Mapping[str, NDArray[np.bool_]]) -> None:
+        """Take in the files of one picture."""
+        for name, part in parts.items():
+            self.pixels[name] = self.pixels.get(name, 0) + int(part.sum())
+        for one, other in combinations(sorted(parts), 2):
+            both = int((parts[one] & parts[other]).sum())
+            self.shared[one, other] = self.shared.get((one, other), 0) + both
+
+
+def presence(raw: RawMask, name: str) -> NDArray[np.bool_]:
+    """Return where a mask of one class says that the class is, (H, W) bool.
+
+    Raises:
+        DataError: when it holds more than two values, but for soft edges.
+    """
+    if raw.numbers is not None:
+        values = raw.numbers
+    else:
+        assert raw.colors is not None
+        values = raw.colors.max(axis=2)
+    top = int(values.max())
+    if top < _DARK and len(np.unique(values)) > 2:
+        # Noise of JPEG in a file where the class is not.
+        return np.zeros(values.shape, np.bool_)
+    if raw.transparent is not None:
+        return ~raw.transparent & (values > top / 2 if values.min() < top else True)
+    between = int(((values > _LOW * top) & (values < _HIGH * top)).sum())
+    if between > _FEW_BETWEEN * values.size:
+        raise DataError(
+            f"{name}: is the mask of one class by its name, but "
+            f"{share(between, values.size)} of its pixels are neither dark nor bright; export the "
+            "mask of each class in two values"
+        )
+    return values > top / 2 if top else np.zeros(values.shape, np.bool_)
+
+
+def name_classes(
+    endings: Sequence[str], classes: ClassMap | None
+) -> tuple[ClassMap, dict[str, int]]:
+    """Return the classes of the copy and the label of each ending or folder.
+
+    Raises:
+        DataError: when one is called like no class.
+    """
+    others = [name for name in endings if same_name(name, (IGNORE,)) is None]
+    if classes is None:
+        base = next((n for n in others if same_name(n, ("background", "sound", "good"))), None)
+        names = [base or "background", *(name for name in others if name != base)]
+        classes = ClassMap.from_names(names)
+    labels = {}
+    for name in endings:
+        known = same_name(name, (*classes.names, IGNORE))
+        if known is None:
+            raise DataError(
+                f"masks/: files are called after {name!r}, which is no class; known are "
+                f"{', '.join(classes.names)}; rename them, or name all classes with --names"
+            )
+        labels[name] = (
+            classes.names.index(known) if known in classes.names else classes.ignore_index
+        )
+    return classes, labels
+
+
+def stacking(
+    coverage: Coverage, labels: Mapping[str, int], order: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the endings from the lowest to the topmost, and what was seen.
+
+    Args:
+        coverage: What the files cover.
+        labels: The label of each ending.
+        order: The classes from the lowest to the topmost as the user told; empty where not.
+
+    Raises:
+        DataError: when classes overlap by more than seams and no order is told.
+        UsageError: when the order does not name each class once.
+    """
+    # Background is under everything, what is ignored above: nobody could judge there.
+    ranks = dict(labels)
+    placed = [name for name in labels if labels[name] and same_name(name, (IGNORE,)) is None]
+    if order:
+        told = {name: same_name(name, order) for name in placed}
+        missing = sorted(name for name, found in told.items() if found is None)
+        if missing or len(set(order)) < len(order):
+            raise UsageError(
+                f"--order is {', '.join(order)}; name each of {', '.join(sorted(told))} once, "
+                "the topmost last"
+            )
+        for name, found in told.items():
+            assert found is not None
+            ranks[name] = 1 + order.index(found)
+    stack = sorted(labels, key=lambda name: (ranks[name], name))
+    notes = []
+    for (one, other), both in coverage.shared.items():
+        if not both or 0 in (labels[one], labels[other]):
+            continue
+        lower, upper = sorted((one, other), key=stack.index)
+        smaller = min(coverage.pixels[one], coverage.pixels[other])
+        if not order and both > _A_SEAM * smaller and {one, other} <= {*placed}:
+            raise DataError(
+                f"masks/: {one!r} and {other!r} share {both:,} pixels, "
+                f"{share(both, smaller)} of the smaller, and nothing tells which lies on top; "
+                f"tell it with --order, the topmost last, such as --order {','.join(placed)}"
+            )
+        notes.append(f"{upper!r} lies above {lower!r} where both are ({both:,} pixels)")
+    return tuple(stack), tuple(notes)
+
+
+def merged(
+    parts: Mapping[str, NDArray[np.bool_]],
+    stack: Sequence[str],
+    labels: Mapping[str, int],
+    size: tuple[int, int],
+) -> UInt8Array:
+    """Return the labels (H, W) uint8 of one picture; what no class covers is label 0."""
+    result = np.zeros(size, np.uint8)
+    for name in stack:
+        if name in parts:
+            result[parts[name]] = labels[name]
+    return result
