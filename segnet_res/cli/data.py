@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segnet_res.data.dataset import DatasetInfo
+    from segnet_res.data.doctor import FixOptions
     from segnet_res.images import Channels
 
 _Report = TypeVar("_Report")
@@ -75,7 +76,7 @@ def import_(
         fractions=None if fractions is None else parse_fractions(fractions),
         masks=MaskOptions(
             classes=classes,
-            names=[name.strip() for name in names.split(",")] if names else (),
+            names=_listed(names),
             binary=binary,
             channels=_channels(channels),
         ),
@@ -90,12 +91,88 @@ def import_(
 @data_app.command()
 def check(
     dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TARGET", help="Write a copy with corrected masks here, and check it."
+        ),
+    ] = None,
+    names: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="With --fix: names of the classes.")
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --fix: YAML file with the classes and colours."),
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="VALUE=CLASS,...",
+            help="With --fix: what numbers, #rrggbb colours or transparent pixels mean.",
+        ),
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C",
+            help="With --fix: of masks of one class each, the classes; the topmost last.",
+        ),
+    ] = None,
+    surplus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="first|last",
+            help="With --fix: the row and column that goes where masks are one pixel too large.",
+        ),
+    ] = None,
 ) -> None:
     """Name everything that is wrong with a data set; exit code 1 when something is.
 
     Orphans, split entries without a picture, masks of another size, unknown labels, unreadable
-    files, and pictures of one part in different splits. Also prints the share of each class.
+    files, pictures of one part in different splits, masks that contradict each other, and classes
+    that nobody can learn. Also prints the share of each class.
+
+    With --fix, finds out first how the masks are encoded (black and white, counted from 1,
+    palettes, colours with or without noise, one file for each class, one pixel too large), says
+    what it found, and writes a copy of the data set with masks of class labels. The data set stays
+    as it is. Where two readings fit, it asks; an option answers.
+
+    Examples of use:
+
+      segnet-res data check data/caps
+
+      segnet-res data check export --fix data/caps --names sound,dent
+
+      segnet-res data check export --fix data/caps --map "0=sound,128=ignore,255=dent"
     """
+    if fix is not None:
+        from segnet_res.data.doctor import FixOptions
+
+        options = FixOptions(
+            names=_listed(names),
+            classes=classes,
+            mapping=mapping,
+            order=_listed(order),
+            surplus=_surplus(surplus),
+        )
+        complete = _fix(dataset, fix, options)
+        dataset = fix
+    else:
+        _refuse_without_fix(names=names, classes=classes, map=mapping, order=order, surplus=surplus)
+        complete = True
+    serious = _check(dataset)
+    if serious and fix is None:
+        # Masks are the one thing that the program can mend by itself.
+        if {"label", "size", "unreadable", "orphan"} & serious:
+            say("masks in another form? `segnet-res data check DATASET --fix TARGET` can tell")
+        raise typer.Exit(EXIT_SOME_FAILED)
+    if serious or not complete:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _check(dataset: Path) -> set[str]:
+    """Check a dataset, print what was found, and return the kinds of serious problems."""
     from segnet_res.data.check import check_steps
 
     steps = check_steps(dataset)
@@ -104,11 +181,52 @@ def check(
     for problem in report.problems:
         say(f"{'problem' if problem.serious else 'note'}: {problem.message}")
     _print_shares(report.info, report.images, report.pixels)
-    count = sum(problem.serious for problem in report.problems)
-    if count:
-        say(f"{counted(count, 'problem')}")
-        raise typer.Exit(EXIT_SOME_FAILED)
-    say("no problems")
+    serious = [problem.kind for problem in report.problems if problem.serious]
+    say(counted(len(serious), "problem") if serious else "no problems")
+    return set(serious)
+
+
+def _fix(dataset: Path, target: Path, options: "FixOptions") -> bool:
+    """Write a corrected copy, print what was found, and tell whether it holds every picture."""
+    from segnet_res.data.doctor import diagnose_steps, fix_steps
+
+    looking = diagnose_steps(dataset, options)
+    with progress("looking at masks", next(looking)[1]) as bar:
+        diagnosis = _drain(looking, bar.advance)
+    for text in diagnosis.found:
+        say(f"found: {text}")
+    if diagnosis.mapping:
+        say(f"mapping: {diagnosis.mapping}")
+    for text in diagnosis.left_out:
+        say(f"left out: {text}")
+    writing = fix_steps(diagnosis, target)
+    with progress("writing", next(writing)[1]) as bar:
+        report = _drain(writing, bar.advance)
+    say(
+        f"wrote: {target} with {counted(report.pictures, 'picture')}, "
+        f"{counted(report.changed, 'mask')} changed"
+    )
+    return not diagnosis.left_out
+
+
+def _refuse_without_fix(**options: object) -> None:
+    from segnet_res.errors import UsageError
+
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"--{name} tells how to correct masks; add --fix TARGET")
+
+
+def _surplus(text: str | None) -> Literal["first", "last"] | None:
+    from segnet_res.errors import UsageError
+
+    if text not in (None, "first", "last"):
+        raise UsageError(f"--surplus is {text!r}; give first or last")
+    return cast("Literal['first', 'last'] | None", text)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",")) if text else ()
 
 
 @data_app.command()

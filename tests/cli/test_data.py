@@ -75,13 +75,52 @@ def test_check(runner, tiny_dataset):
     result = runner.invoke(app, ["data", "check", str(tiny_dataset)])
     assert result.exit_code == 1
     assert "problem: images/a.png: no mask masks/a.png; add it\n" in result.stdout
-    assert result.stdout.endswith("1 problem\n")
+    assert result.stdout.endswith(
+        "1 problem\nmasks in another form? `segnet-res data check DATASET --fix TARGET` can tell\n"
+    )
 
 
 def test_check_of_no_data_set(runner, tmp_path):
     result = runner.invoke(app, ["data", "check", str(tmp_path)])
     assert result.exit_code == 2
     assert "no dataset.yaml in this folder" in result.stderr
+
+
+def test_check_writes_a_corrected_copy(runner, source, tmp_path):
+    for path in (source / "masks").iterdir():
+        Image.fromarray(255 * np.eye(30, 40, dtype=np.uint8)).save(path)
+    target = tmp_path / "new"
+    result = runner.invoke(
+        app, ["data", "check", str(source), "--fix", str(target), "--names", "sound,dent"]
+    )
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:5] == [
+        "found: one mask for each of 4 pictures",
+        "found: 4 grey masks",
+        "found: the masks hold 0 and 255 alone; white covers 2.5 %",
+        "mapping: 0=sound,255=dent",
+        f"wrote: {target} with 4 pictures, 4 masks changed",
+    ]
+    assert lines[-1] == "no problems"
+    (source / "masks" / "c0.png").unlink()
+    result = runner.invoke(app, ["data", "check", str(source), "--fix", str(tmp_path / "more")])
+    assert result.exit_code == 1
+    assert "left out: images/c0.png: no mask is called like it\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--map", "0=a"], "--map tells how to correct masks; add --fix TARGET"),
+        (["--fix", "new", "--surplus", "both"], "--surplus is 'both'; give first or last"),
+        (["--fix", "new", "--map", "0=a,0=b"], "--map tells 0 twice; tell it once"),
+    ],
+)
+def test_check_options(runner, source, options, expected):
+    result = runner.invoke(app, ["data", "check", str(source), *options])
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {expected}\n"
 
 
 def test_split(runner, tiny_dataset):
