@@ -43,7 +43,8 @@ class Lineup:
         """
         table = np.full(256, self.class_map.ignore_index, np.uint8)
         for label, name in enumerate(old.names):
-            new = _named(name, self.renamed, self.dropped, old)
+            dropped = name in self.dropped
+            new = self.dropped[name] if dropped else _named(name, self.renamed, old)
             if new is not None:
                 table[label] = self.class_map.index(new)
         return table
@@ -87,7 +88,7 @@ def line_up(
         if name not in dropped
     }
     named = [
-        [new for name in one.names if (new := _named(name, renamed, dropped, one)) is not None]
+        [_named(name, renamed, one) for name in one.names if name not in dropped]
         for one in datasets
     ]
     names = list(dict.fromkeys([*labels, *(name for one in named for name in one)]))
@@ -103,12 +104,8 @@ def line_up(
     return Lineup(class_map, tuple(labels.get(name) for name in names), renamed, dropped)
 
 
-def _named(
-    name: str, renamed: Mapping[str, str], dropped: Mapping[str, str | None], where: ClassMap
-) -> str | None:
-    """Return what a class of a dataset is called in the candidate; None when it is ignored."""
-    if name in dropped:
-        return dropped[name]
+def _named(name: str, renamed: Mapping[str, str], where: ClassMap) -> str:
+    """Return what a class of a dataset, which is not dropped, is called in the candidate."""
     new = renamed.get(name, name)
     # A dataset that knows the new name was made after the renaming, and means something else; but
     # not when that name has been given away itself, as in a=b and b=c.
