@@ -1,6 +1,6 @@
 """Data sets: the folder layout, reading, importing, splitting, checking and synthetic parts."""
 
-from segnet_res.data.check import Problem, check_dataset
+from segnet_res.data.check import check_dataset
 from segnet_res.data.dataset import (
     SPLITS,
     DatasetInfo,
@@ -11,6 +11,7 @@ from segnet_res.data.dataset import (
 )
 from segnet_res.data.importers import ImportReport, import_dataset
 from segnet_res.data.parts import name_groups, part_groups
+from segnet_res.data.problem import Problem
 from segnet_res.data.shares import class_pixels, fingerprint
 from segnet_res.data.splits import assign_splits
 from segnet_res.data.synth import draw_part, synthesize

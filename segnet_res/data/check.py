@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segnet_res.data.copies import Alike, copy_problems, mask_problems
 from segnet_res.data.dataset import (
     INFO_FILE,
     SPLITS,
@@ -19,32 +20,13 @@ from segnet_res.data.dataset import (
     size_mismatch,
     unknown_labels,
 )
-from segnet_res.data.lookalike import Look, look, lookalikes
+from segnet_res.data.lookalike import Look, look
 from segnet_res.data.parts import name_groups, torn_parts
+from segnet_res.data.problem import Problem
 from segnet_res.data.shares import count_labels
 from segnet_res.data.splits import group_by_pattern
 from segnet_res.errors import DataError, ImageError
 from segnet_res.images import UInt8Array, find_images, read_image, read_mask
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that a person should look at.
-
-    Attributes:
-        kind: "orphan", "split", "size", "label", "unreadable", "duplicate" or "note".
-        path: The file, relative to the dataset folder.
-        message: One sentence: what, found, remedy.
-    """
-
-    kind: str
-    path: str
-    message: str
-
-    @property
-    def serious(self) -> bool:
-        """False for a note: worth knowing, and the data set can be used as it is."""
-        return self.kind != "note"
 
 
 @dataclass(frozen=True)
@@ -106,7 +88,13 @@ def check_steps(root: Path) -> Generator[tuple[int, int], None, CheckReport]:
         problems += _pair_problems(root, stem, paths[0], masks.get(stem), info, seen)
         yield (done, total)
     problems += _label_problems(info, splits, seen)
-    problems += _copies(root, images, splits, seen)
+    pictures = {stem: _relative(paths[0], root) for stem, paths in images.items()}
+    homes = {stem: split for split, stems in splits.items() for stem in stems}
+    seen_alike = Alike(pictures, homes, seen.looks, seen.digests, seen.counts)
+    problems += copy_problems(seen_alike)
+    problems += mask_problems(
+        seen_alike, info.class_map, lambda stem: read_mask(masks[stem], info.class_map)
+    )
     usable = {name: [s for s in stems if s in seen.counts] for name, stems in splits.items()}
     usable = {name: stems for name, stems in usable.items() if stems}
     return CheckReport(
@@ -246,50 +234,27 @@ def _label_problems(
             "them with `segnet-res data import folder --binary`",
         )
         return
-    train = [stem for stem in splits.get("train", ()) if stem in seen.counts]
-    if train:
-        for name, count in zip(info.class_map.names, _sum(seen, train), strict=True):
-            if not count:
-                yield Problem("note", "splits/train.txt", f"class {name!r} does not occur in train")
-
-
-def _copies(
-    root: Path,
-    images: Mapping[str, list[Path]],
-    splits: Mapping[str, tuple[str, ...]],
-    seen: _Seen,
-) -> Iterator[Problem]:
-    """Yield equal pictures anywhere and pictures that look alike in different splits."""
-    homes = {stem: split for split, stems in splits.items() for stem in stems}
-    by_digest: dict[str, list[str]] = {}
-    for stem, digest in seen.digests.items():
-        by_digest.setdefault(digest, []).append(stem)
-    equal = set()
-    for first, *others in by_digest.values():
-        for other in others:
-            equal.add((first, other))
-            apart = {homes.get(first), homes.get(other)}
-            leak = len(apart) == 2 and None not in apart
-            names = [f"{_relative(images[stem][0], root)}" for stem in (first, other)]
-            where = f" ({homes[first]} and {homes[other]})" if leak else ""
-            yield Problem(
-                "duplicate" if leak else "note",
-                names[0],
-                f"{names[0]} and {names[1]}{where}: show the very same pixels; "
-                + ("keep one, or put both into one split" if leak else "one of them is enough"),
-            )
-    stems = [stem for stem in seen.looks if stem in homes]
-    parts = [SPLITS.index(homes[stem]) for stem in stems]
-    for pair in lookalikes([seen.looks[stem] for stem in stems], parts):
-        first, second = stems[pair.first], stems[pair.second]
-        if seen.digests[first] != seen.digests[second]:
-            name, other = (_relative(images[stem][0], root) for stem in (first, second))
-            yield Problem(
-                "duplicate",
-                name,
-                f"{name} ({homes[first]}) and {other} ({homes[second]}): look like one picture "
-                f"or one part (correlation {pair.correlation:.2f}); put both into one split",
-            )
+    usable = {
+        split: [stem for stem in stems if stem in seen.counts] for split, stems in splits.items()
+    }
+    if not usable.get("train"):
+        return
+    counts = {split: _sum(seen, stems) for split, stems in usable.items() if stems}
+    for label, name in enumerate(info.class_map.names):
+        if counts["train"][label]:
+            continue
+        where = [split for split in counts if counts[split][label]]
+        if not where:
+            yield Problem("note", "splits/train.txt", f"class {name!r} does not occur in train")
+            continue
+        pictures = [s for split in where for s in usable[split] if seen.counts[s][label]]
+        yield Problem(
+            "class",
+            "splits/train.txt",
+            f"class {name!r} is in {' and '.join(where)} (pictures: {len(pictures)}, "
+            f"{pictures[0]!r} for one) and not in train, so no model can learn it; move some to "
+            "train, or divide anew with `segnet-res data split --force`",
+        )
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -119,6 +119,13 @@ def test_black_and_white_masks(sound, mask):
 def test_class_that_nobody_can_learn(sound, mask):
     for i in range(6):
         mask(sound / "masks" / f"p{i}.png", size=(120, 140))
+    assert messages(sound) == [
+        "class 'b' is in val (pictures: 2, 'p6' for one) and not in train, so no model can learn "
+        "it; move some to train, or divide anew with `segnet-res data split --force`"
+    ]
+    for i in (6, 7):
+        mask(sound / "masks" / f"p{i}.png", size=(120, 140))
+    assert messages(sound) == []
     assert messages(sound, serious=False) == ["class 'b' does not occur in train"]
 
 
@@ -142,6 +149,50 @@ def test_near_copy_in_another_split(sound):
     (only,) = messages(sound)
     assert only.startswith("images/p3.png (train) and images/p6.png (val): look like one picture")
     assert only.endswith("; put both into one split")
+
+
+@pytest.fixture
+def alike(sound):
+    """Near-copies in one split: p0 shows a dent, and so does its copy p1."""
+    (sound / "dataset.yaml").write_text("classes: [{name: sound}, {name: dent}]\nchannels: 1\n")
+    near = copied(read_image(sound / "images" / "p0.png", 1))
+    Image.fromarray(near).save(sound / "images" / "p1.png")
+    dents(sound, p0=(50, 60), p1=(42, 50), size=near.shape)
+    return sound
+
+
+def dents(root, size, **places):
+    for stem, (top, left) in places.items():
+        labels = np.zeros((120, 140) if stem == "p0" else size, np.uint8)
+        labels[top : top + 16, left : left + 16] = 1
+        Image.fromarray(labels).save(root / "masks" / f"{stem}.png")
+
+
+def test_masks_of_near_copies_that_agree(alike):
+    assert messages(alike) == messages(alike, serious=False) == []
+
+
+def test_masks_of_near_copies_that_contradict(alike):
+    labels = np.asarray(Image.open(alike / "masks" / "p1.png"))
+    Image.fromarray(np.zeros_like(labels)).save(alike / "masks" / "p1.png")
+    assert messages(alike) == []
+    assert messages(alike, serious=False) == [
+        "images/p0.png (dent), images/p1.png (sound): look like one part and their masks "
+        "contradict each other (least agreement 0%); look at them side by side and correct the "
+        "wrong masks"
+    ]
+    dents(alike, labels.shape, p1=(2, 2))
+    assert "images/p0.png and images/p1.png (dent): look like" in messages(alike, serious=False)[0]
+
+
+def test_masks_of_equal_pictures_that_contradict(sound, mask):
+    shutil.copy(sound / "images" / "p0.png", sound / "images" / "p1.png")
+    Image.fromarray(np.ones((120, 140), np.uint8)).save(sound / "masks" / "p1.png")
+    assert messages(sound) == [
+        "images/p0.png (a and b) and images/p1.png (b): show the very same pixels, and their masks "
+        "agree by 0%; keep the picture whose mask is right"
+    ]
+    assert len(messages(sound, serious=False)) == 1
 
 
 def test_empty_folder(tmp_path):
