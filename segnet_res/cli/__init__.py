@@ -10,7 +10,7 @@ import typer
 
 # As modules, because one of them is called like the Typer app below.
 from segnet_res.cli import app as page
-from segnet_res.cli import checkpoints, data, evaluate, export, logins, predict, train
+from segnet_res.cli import checkpoints, data, evaluate, export, logins, predict, retrain, train
 from segnet_res.cli._console import CommandGroup
 from segnet_res.version import __version__
 
@@ -47,6 +47,7 @@ def options(
 app.command("app")(page.app)
 app.command("logins")(logins.logins)
 app.command("train")(train.train)
+app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)

@@ -90,6 +90,12 @@ class Bar:
         fields: dict[str, Any] = {key: text for key, text in given.items() if text is not None}
         self._bar.update(self._task, advance=count, **fields)
 
+    def reach(self, done: int, total: int | None, *, description: str, note: str) -> None:
+        """Say how many items are finished, of a total that may be known only now."""
+        self._bar.update(
+            self._task, completed=done, total=total, description=description, note=note
+        )
+
 
 @contextmanager
 def progress(

@@ -54,12 +54,26 @@ def resume(out: Path) -> Progress:
         TrainingError: when it works, is finished, or is none.
     """
     run = RetrainFolder(out)
+    check_resumable(run)
+    return _launch(run)
+
+
+def check_resumable(run: RetrainFolder) -> None:
+    """Refuse to resume what works already or has nothing left to do.
+
+    Raises:
+        TrainingError: when it works, is finished, or is none.
+    """
     before = run.read_progress()
     if before.active:
-        raise TrainingError(f"{out}: is {before.state} already; nothing to resume")
+        raise TrainingError(
+            f"{run.path}: is {before.state} already; stop it first: "
+            f"segnet-res retrain --out {run.path} --stop"
+        )
     if before.state == "finished":
-        raise TrainingError(f"{out}: is finished; its candidate is best.safetensors")
-    return _launch(run)
+        raise TrainingError(
+            f"{run.path}: is finished; its candidate is best.safetensors, retrain that to go on"
+        )
 
 
 def stop(out: Path, *, wait: float = 0.0) -> Progress:

@@ -1,0 +1,188 @@
+import json
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from segnet_res import Checkpoint, SegmentationDataset, Segmenter, evaluate
+from segnet_res.checkpoint import short_hash
+from segnet_res.data import fingerprint
+from segnet_res.errors import DataError, TrainingError
+from segnet_res.retraining import run as runs
+from segnet_res.retraining.folder import Progress, Request, RetrainFolder, take
+from segnet_res.retraining.turns import LOCK_NAME, wait_for_turn
+from segnet_res.retraining.work import work
+from segnet_res.training import RunFolder, train_events
+
+QUICK = {"epochs": 2, "steps": 3, "batch": 2, "crop": 32, "workers": 0, "device": "cpu"}
+
+
+@pytest.fixture
+def request_all(tiny_checkpoint, new_dataset, tiny_dataset):
+    return Request(tiny_checkpoint, new_dataset, bases=(tiny_dataset,), options=QUICK)
+
+
+def asked(path, request):
+    run = RetrainFolder(path)
+    run.ask(request)
+    return run
+
+
+def assert_equal_weights(one, other):
+    first, second = (Checkpoint.load(run.path / "last.safetensors").tensors for run in (one, other))
+    assert [key for key in first if not torch.equal(first[key], second[key])] == []
+
+
+def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_checkpoint):
+    run = asked(tmp_path / "run", request_all)
+    told = list(work(run, 7))
+    states = list(dict.fromkeys(one.state for one in told))
+    assert states == ["preparing", "training", "finished"]
+    first = next(one for one in told if one.state == "training")
+    assert first.of == 6
+    assert first.estimate > 0
+    steps = [one.step for one in told if one.doing == "training"]
+    assert steps == sorted(steps)
+    assert steps[-1] == 6
+
+    last = runs.status(run.path)
+    assert (last.state, last.step, last.ticket) == ("finished", 6, 7)
+    assert [row["epoch"] for row in last.metrics] == [1, 2]
+    assert {"loss", "miou", "iou_sound", "iou_dent", "iou_scratch"} <= last.metrics[0].keys()
+
+    meta = Checkpoint.load(run.path / "best.safetensors").metadata
+    assert meta.class_map.names == ("sound", "dent", "scratch")
+    assert (meta.channels, meta.mean, meta.std) == (1, (60.0,), (50.0,))
+    assert meta.parent == f"tiny {short_hash(tiny_checkpoint)}"
+    assert meta.recipe["retrained"]["added"] == ["dent"]
+    assert meta.recipe["lr"] == pytest.approx(5e-4)
+    assert meta.data["fingerprint"] == fingerprint(SegmentationDataset(run.data, "train"))
+    assert [(one["name"], one["train"]) for one in meta.data["sources"]] == [
+        ("dents", 2),
+        ("tiny", 2),
+    ]
+    old = SegmentationDataset(request_all.bases[0], "train")
+    assert meta.data["sources"][1]["fingerprint"] == fingerprint(old)
+    assert "path" not in meta.data["sources"][0]  # where it lay is nobody's business
+    # Half of the crops show the two new pictures, so the shares do too.
+    assert sum(meta.class_shares) == pytest.approx(1)
+    # It can be scored on the new dataset as it is.
+    segmenter = Segmenter.from_checkpoint(run.path / "best.safetensors", device="cpu")
+    assert evaluate(segmenter, SegmentationDataset(request_all.dataset, "val")).miou > 0
+
+    # Its own candidate remembers both.
+    again = asked(
+        tmp_path / "again",
+        replace(
+            request_all, checkpoint=run.path / "best.safetensors", options=QUICK | {"epochs": 1}
+        ),
+    )
+    list(work(again, 8))
+    grandchild = Checkpoint.load(again.path / "best.safetensors").metadata
+    assert grandchild.data["ancestors"] == [meta.parent]
+    assert grandchild.recipe["retrained"]["added"] == []
+    assert grandchild.recipe["lr"] == pytest.approx(5e-4)
+
+
+def test_a_stopped_retraining_ends_as_an_uninterrupted_one(tmp_path, request_all):
+    whole, broken = asked(tmp_path / "whole", request_all), asked(tmp_path / "broken", request_all)
+    list(work(whole, 1))
+    for now in work(broken, 2):
+        if now.epoch == 2:
+            broken.stop.touch()
+    stopped = runs.status(broken.path)
+    assert (stopped.state, stopped.doing) == ("stopped", "it can be resumed")
+    assert not broken.stop.exists()
+    # What the datasets have become since does not matter.
+    (request_all.dataset / "masks" / "p.png").unlink()
+    list(work(broken, 3))
+    assert runs.status(broken.path).state == "finished"
+    assert_equal_weights(whole, broken)
+    with pytest.raises(TrainingError, match="is finished; its candidate is best"):
+        runs.resume(broken.path)
+    # A plain training would draw new and old pictures alike.
+    config = RunFolder(broken.path).read_config()
+    with pytest.raises(TrainingError, match=r"is a retraining; go on with `segnet-res retrain --"):
+        next(train_events(config, broken.data, broken.path, resume=True))
+
+
+def test_a_failure_is_told_and_mended(tmp_path, request_all, tiny_dataset):
+    copied = tiny_dataset / "images" / "d.png"
+    kept = copied.read_bytes()
+    (request_all.dataset / "images" / "p.png").write_bytes(kept)
+    mask = (tiny_dataset / "masks" / "d.png").read_bytes()
+    (request_all.dataset / "masks" / "p.png").write_bytes(mask)
+    run = asked(tmp_path / "run", request_all)
+    with pytest.raises(DataError, match="dents train: p is tiny val: d"):
+        list(work(run, 1))
+    failed = runs.status(run.path)
+    assert failed.state == "failed"
+    assert "dents train: p is tiny val: d" in failed.doing
+    assert not run.data.exists()
+
+    left = asked(tmp_path / "left", replace(request_all, leave_out=True))
+    told = list(work(left, 2))
+    assert "left out of the training: dents train: p is tiny val: d" in told[-1].notes
+    assert SegmentationDataset(left.data, "train").stems == ("new/q", "base1/a", "base1/b")
+
+
+def test_a_corrected_mask_takes_the_place_of_the_old_one(tmp_path, request_all, tiny_dataset):
+    for folder in ("images", "masks"):
+        old = (tiny_dataset / folder / "a.png").read_bytes()
+        (request_all.dataset / folder / "p.png").write_bytes(old)
+    run = asked(tmp_path / "run", replace(request_all, options=QUICK | {"epochs": 1}))
+    told = list(work(run, 1))
+    assert SegmentationDataset(run.data, "train").stems == ("new/p", "new/q", "base1/b")
+    assert "replaced by its newer mask: tiny train: a is dents train: p" in told[-1].notes
+
+
+def test_two_do_not_work_on_one(tmp_path, request_all):
+    run = asked(tmp_path / "run", request_all)
+    with run.holding():
+        with pytest.raises(TrainingError, match="another process is working on it; look at it"):
+            next(work(run, 1))
+        assert run.held()
+    assert not run.held()
+    with pytest.raises(TrainingError, match="holds a retraining already; go on with --resume"):
+        run.ask(request_all)
+
+
+def test_one_at_a_time_in_the_order_of_the_tickets(tmp_path, request_all):
+    first, second, third = (asked(tmp_path / "runs" / name, request_all) for name in "cba")
+    for ticket, run in enumerate((first, second, third), start=1):
+        run.write_progress(Progress("waiting", ticket=ticket))
+    with first.holding(), second.holding(), third.holding():
+        turn = wait_for_turn(second, 2)
+        assert next(turn) == "waiting for c"
+        first.write_progress(Progress("training", ticket=9))
+        assert next(turn) == "waiting for c"  # who works goes on, whatever his ticket
+        first.write_progress(Progress("finished", ticket=1))
+        with pytest.raises(StopIteration) as stop:
+            next(turn)
+        with stop.value.value:
+            last = wait_for_turn(third, 3)
+            assert next(last) == "waiting for b"
+            # Not even when the other one has not said yet that it works.
+            second.write_progress(Progress("stopped", ticket=2))
+            assert next(last) == "waiting for another retraining"
+            third.stop.touch()
+            with pytest.raises(StopIteration) as stop:
+                next(last)
+            assert stop.value.value is None
+    assert list(runs.runs(tmp_path / "runs")) == ["c", "b", "a"]
+    assert take(tmp_path / "runs" / LOCK_NAME).close() is None
+
+
+def test_a_process_that_was_killed_could_not_say_so(tmp_path, request_all):
+    run = asked(tmp_path / "run", request_all)
+    assert run.read_progress().state == "stopped"
+    run.write_progress(Progress("training", ticket=1, step=5, of=6))
+    found = runs.status(run.path)
+    assert (found.state, found.step) == ("interrupted", 5)
+    assert abs(found.updated - time.time()) < 60
+    run.progress.write_text(json.dumps({"state": "training"}))
+    with pytest.raises(TrainingError, match=r"progress\.json: damaged"):
+        runs.status(run.path)
+    with pytest.raises(TrainingError, match="no retraining is here"):
+        runs.status(tmp_path / "nothing")
