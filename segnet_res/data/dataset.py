@@ -11,6 +11,7 @@ A stem is the path below ``images/`` without its suffix, with ``/`` on every sys
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -243,6 +244,7 @@ class SegmentationDataset:
     Args:
         root: The dataset folder.
         split: "train", "val" or "test"; a split without a file is empty.
+        stems: These pictures instead of those that the split's file names.
 
     Attributes:
         root: The dataset folder.
@@ -255,11 +257,11 @@ class SegmentationDataset:
             or a mask or has two pictures.
     """
 
-    def __init__(self, root: Path, split: str) -> None:
+    def __init__(self, root: Path, split: str, *, stems: Sequence[str] | None = None) -> None:
         self.root = root
         self.split = split
         self.info = load_info(root)
-        self.stems = read_split(root, split)
+        self.stems = read_split(root, split) if stems is None else tuple(stems)
         images, masks = (index_images(root), index_masks(root)) if self.stems else ({}, {})
         self._images = [_one_image(stem, images.get(stem, []), self._file) for stem in self.stems]
         self._masks = [_mask(stem, masks, self._images[i]) for i, stem in enumerate(self.stems)]
