@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segnet_res.bootstrap import Interval, interval, ious, margins, mean, resampled
 from segnet_res.classes import ClassMap, background
-
-Interval = tuple[float, float]
 
 # Were the parts drawn anew, all k that show a class would be missing with a chance of about e^-k:
 # less than one in a hundred from five on. With fewer, the interval itself cannot be trusted.
@@ -31,9 +30,6 @@ RESAMPLES = 2000
 
 # Quantile of the normal distribution that leaves 2.5 % above.
 _Z = 1.959964
-
-# Numbers drawn at once: 8 MB for any number of pictures.
-_DRAWN = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -207,23 +203,23 @@ def assess(
     """
     _check(counts, groups, class_map, smallest, resamples)
     parts = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)[1].ravel()
-    sums = _margins(counts)
-    each = _ious(sums.sum(axis=0))
-    drawn = _resampled(sums, resamples, seed)
+    sums = margins(counts)
+    each = ious(sums.sum(axis=0))
+    drawn = resampled(sums, resamples, seed)
     present = sums[:, 1] > 0  # (pictures, C)
     classes = []
     for i, name in enumerate(class_map.names):
-        iou, interval = _number(each[i]), _interval(drawn[:, i])
+        iou, spread = _number(each[i]), interval(drawn[:, i])
         holding = len(np.unique(parts[present[:, i]]))
         classes.append(
             ClassAssessment(
                 name=name,
                 iou=iou,
-                interval=None if iou is None else interval,
+                interval=None if iou is None else spread,
                 pictures=int(present[:, i].sum()),
                 parts=holding,
                 pixels=int(sums[:, 1, i].sum()),
-                enough=iou is not None and holding >= MIN_PARTS and _narrow(interval),
+                enough=iou is not None and holding >= MIN_PARTS and _narrow(spread),
             )
         )
     seen = [score for score in classes if score.iou is not None]
@@ -233,8 +229,8 @@ def assess(
     return Assessment(
         pictures=len(counts),
         parts=int(parts.max()) + 1,
-        miou=_number(_mean(each)),
-        interval=_interval(_mean(drawn)),
+        miou=_number(mean(each)),
+        interval=interval(mean(drawn)),
         enough=bool(seen) and all(score.enough for score in seen),
         classes=tuple(classes),
         overkill=_rate(called, ~defective & judged),
@@ -264,70 +260,18 @@ def _check(
         raise ValueError(f"smallest is {smallest}, resamples {resamples}; give at least 1")
 
 
-def _margins(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (pictures, 3, C): pixels that are right, that are in the truth, in the prediction.
-
-    All that IoU and rates need; with 200 classes a hundredth of the matrices.
-    """
-    hits = np.diagonal(counts, axis1=1, axis2=2)
-    return np.stack([hits, counts.sum(axis=2), counts.sum(axis=1)], axis=1)
-
-
-def _ious(margins: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the IoU of each class of (..., 3, C); NaN where a class does not occur."""
-    hits, actual, predicted = np.moveaxis(margins, -2, 0)
-    union = actual + predicted - hits
-    ious = np.full(union.shape, np.nan)
-    np.divide(hits, union, out=ious, where=union > 0)
-    return ious
-
-
-def _resampled(margins: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Return the IoU of each class on splits drawn anew with replacement, (resamples, C)."""
-    rng = np.random.default_rng(seed)
-    pictures = len(margins)
-    # Sums stay far below 2^53, so that they are exact; and the product is quick.
-    flat = margins.reshape(pictures, -1).astype(np.float64)
-    rows = max(1, _DRAWN // pictures)
-    results = []
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        drawn = rng.integers(0, pictures, (size, pictures))
-        drawn += pictures * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * pictures).reshape(size, pictures)
-        results.append(_ious((times @ flat).reshape(size, *margins.shape[1:])))
-    return np.concatenate(results)
-
-
-def _mean(ious: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the classes that occur; NaN where none does."""
-    known = ~np.isnan(ious)
-    count = known.sum(axis=-1)
-    total = np.where(known, ious, 0).sum(axis=-1)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan), np.float64)
-
-
-def _interval(values: NDArray[np.float64]) -> Interval | None:
-    """Return the 2.5 and 97.5 percentiles of the values that are numbers."""
-    known = values[~np.isnan(values)]
-    if not known.size:
-        return None
-    low, high = np.percentile(known, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _narrow(interval: Interval | None) -> bool:
-    return interval is not None and interval[1] - interval[0] <= MAX_WIDTH
+def _narrow(spread: Interval | None) -> bool:
+    return spread is not None and spread[1] - spread[0] <= MAX_WIDTH
 
 
 def _defective(
-    margins: NDArray[np.int64], sound: int | None, smallest: int
+    sums: NDArray[np.int64], sound: int | None, smallest: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which pictures are defective, and which are called so; none without a background."""
     if sound is None:
-        nothing = np.zeros(len(margins), np.bool_)
+        nothing = np.zeros(len(sums), np.bool_)
         return nothing, nothing
-    _, actual, predicted = np.moveaxis(np.delete(margins, sound, axis=2).sum(axis=2), 1, 0)
+    _, actual, predicted = np.moveaxis(np.delete(sums, sound, axis=2).sum(axis=2), 1, 0)
     return actual > 0, predicted >= smallest
 
 
@@ -346,5 +290,5 @@ def _number(value: np.floating | NDArray[np.float64]) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _listed(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else list(interval)
+def _listed(spread: Interval | None) -> list[float] | None:
+    return None if spread is None else list(spread)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from segnet_res import assessment
+from segnet_res import bootstrap
 from segnet_res.assessment import MAX_WIDTH, MIN_PARTS, Rate, assess
 from segnet_res.classes import ClassMap
 
@@ -58,7 +58,7 @@ def test_scores_and_what_they_rest_on():
 @pytest.mark.parametrize("drawn", [10_000, 100, 1])
 @pytest.mark.parametrize("seed", range(3))
 def test_intervals_are_those_of_the_plain_bootstrap(seed, drawn, monkeypatch):
-    monkeypatch.setattr(assessment, "_DRAWN", drawn)
+    monkeypatch.setattr(bootstrap, "_DRAWN", drawn)
     counts = random_counts(seed)
     result = assess(counts, [""] * 23, CLASSES, resamples=200, seed=seed)
     expected = plainly(counts, 200, seed)
