@@ -14,6 +14,7 @@ from segnet_res.data.shares import count_labels
 from segnet_res.errors import UsageError
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
 from segnet_res.retraining.folder import Request, RetrainFolder
+from segnet_res.retraining.golden import load_golden
 from segnet_res.retraining.heads import adapt
 from segnet_res.retraining.lineup import Lineup, line_up
 from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
@@ -116,13 +117,16 @@ def _keep_apart(
     """Return the pictures that are not trained on, each with a sentence why.
 
     Raises:
-        DataError: when a picture would be trained on that is there to measure by.
+        DataError: when a picture would be trained on that is there to measure by, or a golden set
+            is not what it was.
     """
     trained: list[Seen] = []
     held: list[Seen] = []
     for source in sources:
         for split, kept in (("train", trained), ("val", held), ("test", held)):
             kept += yield from _seen(source.splits[split], source.place, channels)
+    for path in request.goldens:
+        held += yield from _seen(load_golden(path).open(), 0, channels)
     clashes = find_clashes(trained, held)
     if not request.leave_out:
         refuse(clashes)
@@ -218,7 +222,7 @@ def check_request(request: Request) -> None:
     Raises:
         UsageError: when a number is out of its range.
         CheckpointError: when the parent cannot be read.
-        DataError: when a dataset is none.
+        DataError: when a dataset or golden set is none.
     """
     if not 0 < request.new_share <= 1:
         raise UsageError(
@@ -232,6 +236,8 @@ def check_request(request: Request) -> None:
     if request.minutes is not None and not request.minutes > 0:
         raise UsageError(f"--minutes is {request.minutes:g}; give more than 0")
     meta = read_metadata(request.checkpoint)
+    for path in request.goldens:
+        load_golden(path)
     infos = [load_info(root) for root in (request.dataset, *request.bases)]
     line_up(
         meta.class_map,
