@@ -223,7 +223,7 @@ def assess(
             )
         )
     seen = [score for score in classes if score.iou is not None]
-    defective, called = _defective(sums, background(class_map), smallest)
+    defective, called = defective_pictures(sums, background(class_map), smallest)
     bad_parts, called_parts = _by_part(defective, parts), _by_part(called, parts)
     judged = background(class_map) is not None
     return Assessment(
@@ -264,10 +264,16 @@ def _narrow(spread: Interval | None) -> bool:
     return spread is not None and spread[1] - spread[0] <= MAX_WIDTH
 
 
-def _defective(
+def defective_pictures(
     sums: NDArray[np.int64], sound: int | None, smallest: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which pictures are defective, and which are called so; none without a background."""
+    """Tell which pictures are defective, and which are called so, (pictures,) bool each.
+
+    Args:
+        sums: (pictures, 3, C), see `segnet_res.bootstrap.margins`.
+        sound: The label of the background; None: then no picture is either.
+        smallest: Pixels from which a prediction calls a picture defective.
+    """
     if sound is None:
         nothing = np.zeros(len(sums), np.bool_)
         return nothing, nothing

@@ -81,7 +81,7 @@ def evaluate_pictures(
         DeviceError: when memory runs out.
     """
     check_fit(segmenter, dataset)
-    for sample in _samples(dataset):
+    for sample in read_samples(dataset):
         yield score_picture(segmenter, sample, dataset.class_map, borders=borders)
 
 
@@ -129,15 +129,24 @@ def check_fit(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
     Raises:
         DataError: when the split is empty, or classes or channels do not fit.
     """
+    check_pictures(segmenter, dataset)
+    known, needed = segmenter.class_map.names, dataset.class_map.names
+    if known != needed:
+        raise DataError(f"{dataset.info.name}: {_class_difference(known, needed)}")
+
+
+def check_pictures(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
+    """Refuse a split whose pictures a model cannot segment, whatever its classes.
+
+    Raises:
+        DataError: when the split is empty, or channels do not fit.
+    """
     name = dataset.info.name
     if not len(dataset):
         raise DataError(
             f"{name}: the split {dataset.split!r} is empty; choose another split, "
             "or fill it with `segnet-res data split`"
         )
-    known, needed = segmenter.class_map.names, dataset.class_map.names
-    if known != needed:
-        raise DataError(f"{name}: {_class_difference(known, needed)}")
     # The other way round is exact: what is read as colour becomes the same grey as in `predict`.
     if dataset.channels < segmenter.channels:
         raise DataError(
@@ -146,7 +155,12 @@ def check_fit(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
         )
 
 
-def _samples(dataset: SegmentationDataset) -> Iterator[Sample]:
+def read_samples(dataset: SegmentationDataset) -> Iterator[Sample]:
+    """Yield every picture of a split with its mask, read ahead.
+
+    Raises:
+        DataError: when a file is unusable.
+    """
     return read_ahead(
         dataset.__getitem__,
         range(len(dataset)),
