@@ -37,7 +37,7 @@ def test_the_same_answers_differ_by_nothing():
 
 
 def test_what_is_hard_for_both_cancels_out():
-    # Parts are found by halves or not at all, but the candidate finds ten pixels of 40 more on each.
+    # Parts are found by half or not at all; the candidate finds 10 pixels of 40 more on each.
     more = np.array([[0, 0], [-10, 10]])
     before = np.stack([FOUND - more, MISSED] * 10)
     result = score_changes(before, before + more, [str(i) for i in range(20)], BOTH)
