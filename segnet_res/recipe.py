@@ -11,6 +11,9 @@ AUGMENTATIONS = ("inspection", "scene", "none")
 
 DEFAULT_ARCHITECTURE = "ressegnet-small"
 
+# Of the crops of a retraining, the share from new pictures where old ones are replayed beside them.
+NEW_SHARE = 0.5
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -1,7 +1,9 @@
 """``segnet-res retrain``: from a checkpoint and corrected pictures to a candidate."""
 
+import os
 import shlex
 import time
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +12,7 @@ import typer
 
 from segnet_res.cli._console import EXIT_UNUSABLE, note, progress, say, warn
 from segnet_res.errors import UsageError
-from segnet_res.recipe import TrainConfig
+from segnet_res.recipe import NEW_SHARE, TrainConfig
 
 if TYPE_CHECKING:
     from segnet_res.retraining.folder import Progress, Request, RetrainFolder
@@ -52,10 +54,10 @@ def retrain(
     ] = None,
     new_share: Annotated[
         float, typer.Option(help="Share of the crops from new pictures, beside --base.")
-    ] = 0.5,
+    ] = NEW_SHARE,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Train as many steps as fit; else by the number of new pictures."),
+        typer.Option(help="Train as long as this, once all is prepared; else by the new pictures."),
     ] = None,
     leave_out: Annotated[
         bool,
@@ -116,6 +118,8 @@ def retrain(
     from segnet_res.retraining.folder import RetrainFolder
 
     run = RetrainFolder(out)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("a retraining takes one process; start it without torchrun")
     _check_modes(status=status, stop=stop, resume=resume, named=checkpoint is not None)
     if status or stop:
         _look(run, stop=stop)
@@ -223,8 +227,11 @@ def _work(run: "RetrainFolder") -> None:
     hint = f"go on with: segnet-res retrain --out {shlex.quote(str(run.path))} --resume"
     last: Progress | None = None
     try:
-        with progress("retraining", None, unit="steps") as bar:
-            for now in work(run, time.time_ns()):
+        with (
+            closing(work(run, time.time_ns())) as told,
+            progress("retraining", None, unit="steps") as bar,
+        ):
+            for now in told:
                 _show(now, last)
                 bar.reach(now.step, now.of or None, description=_where(now), note=_loss(now))
                 last = now

@@ -1,4 +1,4 @@
-"""No picture that is there to measure by may be trained on, nor a near-copy of one."""
+"""No picture that is there to measure by may be trained on, nor another one of its part."""
 
 import hashlib
 from collections.abc import Generator, Sequence
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from segnet_res.data import SegmentationDataset
 from segnet_res.data.lookalike import Look, look, lookalikes
+from segnet_res.data.splits import group_by_pattern
 from segnet_res.errors import DataError
 from segnet_res.images import read_image
 
@@ -26,6 +27,8 @@ class Seen:
         name: What people call it: dataset, split and stem.
         digest: SHA-256 of its size and pixels, 64 hexadecimal digits.
         look: For near-copies.
+        part: The part that it shows, with the expression that found it; None where `dataset.yaml`
+            has no ``group``.
     """
 
     dataset: int
@@ -33,6 +36,7 @@ class Seen:
     name: str
     digest: str
     look: Look
+    part: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,17 +46,16 @@ class Clash:
     Attributes:
         trained: The picture of the training.
         held: The picture to measure by.
-        correlation: How alike they look, -1 to 1; None when their pixels are the very same.
+        how: What they have in common, as a verb.
     """
 
     trained: Seen
     held: Seen
-    correlation: float | None
+    how: str
 
     def __str__(self) -> str:
         """Name both."""
-        how = "is" if self.correlation is None else "looks like"
-        return f"{self.trained.name} {how} {self.held.name}"
+        return f"{self.trained.name} {self.how} {self.held.name}"
 
 
 def see(
@@ -67,41 +70,43 @@ def see(
             same however they declare it.
 
     Raises:
-        DataError: when a picture cannot be read.
+        DataError: when a picture cannot be read, or the expression ``group`` does not fit a stem.
     """
+    group = dataset.info.group
+    parts = {} if group is None else group_by_pattern(dataset.stems, group)
     found = []
     for index, stem in enumerate(dataset.stems):
         image = read_image(dataset.image_path(index), 1 if channels == 1 else 3)
         digest = hashlib.sha256(repr(image.shape).encode())
         digest.update(image.tobytes())
         name = f"{dataset.info.name} {dataset.split}: {stem}"
-        found.append(Seen(place, stem, name, digest.hexdigest(), look(image)))
+        part = None if group is None else (group, parts[stem])
+        found.append(Seen(place, stem, name, digest.hexdigest(), look(image), part))
         yield stem
     return found
 
 
 def find_clashes(trained: Sequence[Seen], held: Sequence[Seen]) -> list[Clash]:
-    """Find the pictures of a training that are, or look like, pictures to measure by.
+    """Find the pictures of a training that say beforehand what others are there to measure.
+
+    These are the very same pictures, near-copies, and pictures of one part where two datasets tell
+    parts by the same expression.
 
     Returns:
-        One clash for each such picture of the training, in their order; equal pixels count before
-        a likeness, and the nearest likeness before others.
+        One clash for each such picture of the training, in their order.
     """
     by_digest = {one.digest: one for one in reversed(held)}
-    found: dict[int, Clash] = {
-        i: Clash(one, by_digest[one.digest], None)
-        for i, one in enumerate(trained)
-        if one.digest in by_digest
-    }
+    by_part = {one.part: one for one in reversed(held) if one.part is not None}
+    found: dict[int, Clash] = {}
+    for i, one in enumerate(trained):
+        if one.digest in by_digest:
+            found[i] = Clash(one, by_digest[one.digest], "is")
+        elif one.part in by_part:
+            found[i] = Clash(one, by_part[one.part], "shows the part of")
     both = [*trained, *held]
     parts: NDArray[np.int_] = np.repeat([0, 1], [len(trained), len(held)])
     for pair in lookalikes([one.look for one in both], parts.tolist()):
-        place, other = pair.first, both[pair.second]
-        known = found.get(place)
-        if known is None or (
-            known.correlation is not None and known.correlation < pair.correlation
-        ):
-            found[place] = Clash(both[place], other, pair.correlation)
+        found.setdefault(pair.first, Clash(both[pair.first], both[pair.second], "looks like"))
     return [found[i] for i in sorted(found)]
 
 

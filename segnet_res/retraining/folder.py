@@ -12,6 +12,7 @@ from segnet_res.data.storage import storing
 from segnet_res.errors import StorageError, TrainingError
 from segnet_res.images import atomic_write
 from segnet_res.inference.locks import lock_file
+from segnet_res.recipe import NEW_SHARE
 
 # What a process is doing on a retraining; after its end the folder keeps one of the others.
 ACTIVE = ("waiting", "preparing", "training")
@@ -46,7 +47,7 @@ class Request:
     goldens: tuple[Path, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, str | None] = field(default_factory=dict)
-    new_share: float = 0.5
+    new_share: float = NEW_SHARE
     minutes: float | None = None
     leave_out: bool = False
     licence: str | None = None

@@ -15,9 +15,6 @@ from segnet_res.recipe import TrainConfig
 from segnet_res.training import Step, Validation, train_events
 from segnet_res.training.descent import Descent
 
-# Share of the crops from new pictures, where there are old ones too.
-NEW_SHARE = 0.5
-
 # Measured on magnetic tiles, see docs/retraining.md: as fast as from scratch, the old classes lose
 # more than the new one gains.
 _SLOWER = 0.25

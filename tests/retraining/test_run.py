@@ -31,12 +31,15 @@ def wait_until(happened, seconds=300):
         time.sleep(0.02)
 
 
-def test_killed_it_is_resumed_to_the_same_weights_and_others_wait(tmp_path, request_new):
+def test_killed_it_is_resumed_to_the_same_weights_and_others_wait(tmp_path, runner, request_new):
     root = tmp_path / "runs"
     killed, waiting = root / "killed", root / "waiting"
-    first = runs.start(killed, request_new)
-    assert first.state in ("waiting", "preparing")
-    assert first.process != os.getpid()
+    options = [f"--{name}={value}" for name, value in QUICK.items()]
+    given = [str(request_new.checkpoint), str(request_new.dataset), "--out", str(killed)]
+    started = runner.invoke(app, ["retrain", *given, *options, "--background"])
+    assert started.exit_code == 0
+    assert f"look at it with: segnet-res retrain --out {killed} --status" in started.stderr
+    assert runs.status(killed).process != os.getpid()
     wait_until(lambda: runs.status(killed).state != "waiting")
     assert runs.start(waiting, request_new).active
     wait_until(lambda: runs.status(waiting).doing == "waiting for killed")
@@ -121,6 +124,7 @@ def test_the_command_from_beginning_to_end(
     looked = runner.invoke(app, ["retrain", "--out", str(out), "--status"])
     assert looked.exit_code == 0
     assert "finished, the candidate is best.safetensors; step 4 of 4; best mIoU" in looked.output
+    assert runner.invoke(app, ["retrain", "--out", str(out), "--stop"]).stdout == looked.stdout
     again = runner.invoke(app, ["retrain", "--out", str(out), "--resume"])
     assert again.exit_code == 2
     assert "is finished; its candidate is best.safetensors" in again.stderr

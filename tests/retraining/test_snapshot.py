@@ -123,6 +123,20 @@ def test_copies_and_near_copies_are_named(tiny_dataset):
     assert find_clashes(seen(tiny_dataset, "train"), seen(tiny_dataset, "val")) == []
 
 
+def test_pictures_of_one_part_are_named(tiny_dataset, new_dataset):
+    for root, stem, other in ((tiny_dataset, "d", "cap7-left"), (new_dataset, "p", "cap7-right")):
+        for folder in ("images", "masks"):
+            (root / folder / f"{stem}.png").rename(root / folder / f"{other}.png")
+        with (root / "dataset.yaml").open("a") as file:
+            file.write("group: '^(cap[0-9]|.)'\n")
+    write_splits(tiny_dataset, {"val": ["cap7-left"]})
+    write_splits(new_dataset, {"train": ["cap7-right", "q"]})
+    clashes = find_clashes(seen(new_dataset, "train"), seen(tiny_dataset, "val"))
+    assert [str(clash) for clash in clashes] == [
+        "dents train: cap7-right shows the part of tiny val: cap7-left"
+    ]
+
+
 def test_a_picture_is_known_again_in_a_colour_file(tiny_dataset, new_dataset):
     grey = read_image(tiny_dataset / "images" / "d.png", 1)
     Image.fromarray(np.repeat(grey, 3, axis=2)).save(new_dataset / "images" / "p.png")
