@@ -63,7 +63,10 @@ def test_import_errors_are_one_line(runner, source, tmp_path, options, expected)
 def test_unknown_format(runner, source, tmp_path):
     result = runner.invoke(app, ["data", "import", "kitti", str(source), str(tmp_path / "out")])
     assert result.exit_code == 2
-    assert result.stderr == ("error: format is 'kitti'; known are camvid, magnetic-tile, folder\n")
+    assert result.stderr == (
+        "error: format is 'kitti'; known are camvid, magnetic-tile, folder, coco, cvat, labelme, "
+        "labelstudio, voc, cityscapes\n"
+    )
 
 
 def test_check(runner, tiny_dataset):

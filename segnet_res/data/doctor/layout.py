@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segnet_res.data.dataset import SPLITS, read_split, stem_of
+from segnet_res.data.names import SEPARATORS, same_name
 from segnet_res.errors import DataError
 from segnet_res.images import find_images
 
 # The name of a picture's only mask; no class is called so.
 WHOLE = ""
-
-_SEPARATORS = "_-. "
 
 _MOST_NAMED = 3
 
@@ -141,7 +140,7 @@ def _ending(mask: str, pictures: Mapping[str, Path]) -> tuple[str, str] | None:
     # Never across a slash: the ending is one of the file's name.
     start = mask.rfind("/") + 1
     for place in range(len(mask) - 1, start, -1):
-        if mask[place] in _SEPARATORS and mask[:place] in pictures:
+        if mask[place] in SEPARATORS and mask[:place] in pictures:
             return mask[:place], mask[place + 1 :]
     return None
 
@@ -198,19 +197,6 @@ def _classes(matches: Mapping[str, tuple[str, str]], names: Sequence[str]) -> tu
     if len(endings) == 1 and same_name(endings[0], names) is None:
         return ()
     return tuple(endings)
-
-
-def same_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of ``names`` that means the same class, whatever its case and separators.
-
-    >>> same_name("Deep_Scratch", ["sound", "deep scratch"])
-    'deep scratch'
-    """
-    return next((other for other in names if _plain(other) == _plain(name)), None)
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter not in _SEPARATORS)
 
 
 def _orphans(

@@ -12,7 +12,7 @@ from segnet_res.classes import (
     format_color,
     parse_color,
 )
-from segnet_res.data.doctor.layout import same_name
+from segnet_res.data.names import same_name
 from segnet_res.errors import UsageError
 
 IGNORE = "ignore"

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap
-from segnet_res.data.doctor.layout import same_name
 from segnet_res.data.doctor.reading import IGNORE, share
 from segnet_res.data.doctor.survey import RawMask
+from segnet_res.data.names import same_name
 from segnet_res.errors import DataError, UsageError
 from segnet_res.images import UInt8Array
 

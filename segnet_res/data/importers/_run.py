@@ -1,6 +1,6 @@
 """The way every import goes: plan, copy pictures and write masks, divide, put in place."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,17 @@ from segnet_res.data.dataset import (
     size_mismatch,
     unknown_labels,
 )
-from segnet_res.data.importers import camvid, folder, magnetic_tile
+from segnet_res.data.importers import (
+    camvid,
+    cityscapes,
+    coco,
+    cvat,
+    folder,
+    labelme,
+    labelstudio,
+    magnetic_tile,
+    voc,
+)
 from segnet_res.data.importers._plan import Entry, Plan
 from segnet_res.data.importers.folder import MaskOptions
 from segnet_res.data.lookalike import Look, look
@@ -32,7 +42,18 @@ from segnet_res.data.storage import copy_file, new_folder
 from segnet_res.errors import DataError, UsageError
 from segnet_res.images import UInt8Array, read_image, write_mask
 
-FORMATS = ("camvid", "magnetic-tile", "folder")
+# Those that take options about masks and classes, by what makes the plan.
+_PLANS: Mapping[str, Callable[[Path, MaskOptions], Plan]] = {
+    "folder": folder.plan,
+    "coco": coco.plan,
+    "cvat": cvat.plan,
+    "labelme": labelme.plan,
+    "labelstudio": labelstudio.plan,
+    "voc": voc.plan,
+    "cityscapes": cityscapes.plan,
+}
+
+FORMATS = ("camvid", "magnetic-tile", *_PLANS)
 
 
 @dataclass(frozen=True)
@@ -117,7 +138,7 @@ def import_steps(
             split. Replaces what the importer knows about parts.
         seed: Chooses which parts go where.
         fractions: Share of the pictures for train, val and test.
-        masks: How the masks of the format "folder" are to be understood.
+        masks: How masks and classes are to be understood; see each format.
 
     Raises:
         UsageError: when the format is unknown or options contradict each other.
@@ -194,12 +215,12 @@ def _check(format: str, source: Path, target: Path, split: str | None) -> None:
 
 
 def _plan(format: str, source: Path, masks: MaskOptions | None) -> Plan:
-    if format == "folder":
-        return folder.plan(source, masks or MaskOptions())
+    if format in _PLANS:
+        return _PLANS[format](source, masks or MaskOptions())
     if masks is not None and masks != MaskOptions():
         raise UsageError(
             f"{format} names its own classes; --classes, --names, --binary and --channels are "
-            "for the format folder"
+            "for other formats, such as folder"
         )
     return camvid.plan(source) if format == "camvid" else magnetic_tile.plan(source)
 

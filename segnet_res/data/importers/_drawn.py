@@ -1,0 +1,270 @@
+"""What the importers of drawn outlines share: finding pictures, naming classes, painting."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segnet_res.classes import ClassMap, background
+from segnet_res.data.dataset import DatasetInfo, read_info
+from segnet_res.data.importers._plan import Entry, Plan
+from segnet_res.data.importers._shapes import Ring, fill
+from segnet_res.data.importers.folder import MaskOptions
+from segnet_res.data.names import BACKGROUND, IGNORED, same_name
+from segnet_res.errors import DataError, UsageError
+from segnet_res.images import Channels, UInt8Array, image_size, is_grey
+
+_PLAIN_FOLDERS = {"images", "jpegimages", "leftimg8bit", "imgs", "img", "default"}
+
+
+@dataclass(frozen=True)
+class Area:
+    """One drawn object.
+
+    Attributes:
+        name: Its class.
+        rings: Outlines that are filled together, so that one inside of another is a hole.
+        bitmap: Gives the pixels (h, w) bool instead of outlines; raises ValueError when they
+            cannot be read.
+        left: Column of the bitmap's first pixel.
+        top: Row of the bitmap's first pixel.
+        level: Areas of a higher level lie on top, whatever their order.
+    """
+
+    name: str
+    rings: Sequence[Ring] = ()
+    bitmap: Callable[[], NDArray[np.bool_]] | None = None
+    left: int = 0
+    top: int = 0
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture with what is drawn on it.
+
+    Attributes:
+        file: The file of the annotations.
+        image: The picture.
+        size: Its height and width as the annotations tell; None where they do not.
+        areas: From the lowest to the topmost of each level.
+        split: The split that the source puts it into.
+        own_file: Whether the file is this picture's alone.
+    """
+
+    file: Path
+    image: Path
+    size: tuple[int, int] | None
+    areas: Sequence[Area]
+    split: str | None = None
+    own_file: bool = False
+
+
+@dataclass
+class Tally:
+    """What an import leaves out, counted by its name."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, what: str) -> None:
+        """Count one."""
+        self.counts[what] += 1
+
+    def notes(self) -> tuple[str, ...]:
+        """Return one sentence for each."""
+        return tuple(f"left out {what}: {count}" for what, count in sorted(self.counts.items()))
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Read a JSON file.
+
+    Raises:
+        DataError: when it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); export it again") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path.name}: not valid JSON ({error}); export it again") from error
+
+
+def ring(numbers: object, what: str) -> Ring:
+    """Return corners (n, 2) of a flat list or one of pairs.
+
+    Raises:
+        DataError: when they are no three corners; ``what`` says whose.
+    """
+    try:
+        points = np.asarray(numbers, np.float64).reshape(-1, 2)
+    except (TypeError, ValueError):
+        points = np.zeros((0, 2))
+    if len(points) < 3 or not np.isfinite(points).all():
+        raise DataError(
+            f"{what}: an outline has {len(points)} corners that are numbers, not three or more; "
+            "draw it again or take it out"
+        )
+    return points
+
+
+def plan_drawings(
+    source: Path,
+    drawings: Sequence[Drawing],
+    names: Sequence[str],
+    options: MaskOptions,
+    tally: Tally,
+) -> Plan:
+    """Make the plan of an import of drawn areas.
+
+    What nothing is drawn on is the background, label 0. Later areas lie on earlier ones of their
+    level; areas that are ignored lie on all others.
+
+    Args:
+        source: The folder to import.
+        drawings: What is drawn on which picture.
+        names: The classes in the order of their labels as far as the source tells.
+        options: The classes as the user tells, and the channels.
+        tally: What was left out so far.
+
+    Raises:
+        DataError: when a class is not among those that the user told.
+        UsageError: when options make no sense here.
+    """
+    if options.binary:
+        raise UsageError("--binary is for the format folder; leave it out")
+    class_map = _class_map(drawings, names, options)
+    by_stem = {_stem(drawing.image, source): drawing for drawing in drawings}
+    if len(by_stem) < len(drawings):
+        raise DataError(f"{source}: a picture is annotated twice; {_twice(drawings, source)}")
+
+    def read_labels(entry: Entry) -> UInt8Array:
+        return paint(by_stem[entry.stem], class_map)
+
+    entries = tuple(
+        Entry(stem, drawing.image, drawing.file if drawing.own_file else None, drawing.split)
+        for stem, drawing in by_stem.items()
+    )
+    return Plan(
+        DatasetInfo(source.resolve().name, class_map, options.channels or channels_of(entries)),
+        entries,
+        read_labels,
+        {entry.stem: entry.stem for entry in entries},
+        notes=tally.notes(),
+    )
+
+
+def channels_of(entries: Iterable[Entry]) -> Channels:
+    """Return 1 when every picture is stored as grey; reads headers only."""
+    return 1 if all(is_grey(entry.image) for entry in entries) else 3
+
+
+def _stem(image: Path, source: Path) -> str:
+    relative = image.relative_to(source).with_suffix("")
+    kept = [part for part in relative.parts[:-1] if part.casefold() not in _PLAIN_FOLDERS]
+    return "/".join((*kept, relative.name))
+
+
+def _twice(drawings: Sequence[Drawing], source: Path) -> str:
+    seen: dict[str, Drawing] = {}
+    for drawing in drawings:
+        other = seen.setdefault(_stem(drawing.image, source), drawing)
+        if other is not drawing:
+            break
+    return (
+        f"{drawing.image.name} in {other.file.name} and {drawing.file.name}; keep one of them, or "
+        "rename a picture"
+    )
+
+
+def _class_map(drawings: Sequence[Drawing], names: Sequence[str], options: MaskOptions) -> ClassMap:
+    drawn = {area.name: drawing for drawing in drawings for area in drawing.areas}
+    if options.classes or options.names:
+        told = (
+            read_info(options.classes).class_map
+            if options.classes
+            else ClassMap.from_names(list(options.names))
+        )
+        for name, drawing in drawn.items():
+            if same_name(name, (*told.names, *IGNORED, BACKGROUND)) is None:
+                raise DataError(
+                    f"{drawing.file.name}: class {name!r} is none of {', '.join(told.names)}; add "
+                    "it to --names (or --classes), or rename it in the annotations"
+                )
+        return told
+    found = [*names, *sorted(name for name in drawn if same_name(name, names) is None)]
+    found = [name for name in found if same_name(name, IGNORED) is None]
+    base = next((name for name in found if _is_base(name)), BACKGROUND)
+    return ClassMap.from_names([base, *dict.fromkeys(n for n in found if n != base)])
+
+
+def _is_base(name: str) -> bool:
+    plain = same_name(name, (BACKGROUND,)) is not None
+    return plain or background(ClassMap.from_names([name])) == 0
+
+
+def label_of(name: str, class_map: ClassMap) -> int:
+    """Return the label of a class as a tool calls it."""
+    known = same_name(name, class_map.names)
+    if known is not None:
+        return class_map.names.index(known)
+    return class_map.ignore_index if same_name(name, IGNORED) is not None else 0
+
+
+def paint(drawing: Drawing, class_map: ClassMap) -> UInt8Array:
+    """Return the labels (H, W) uint8 of a picture.
+
+    Raises:
+        DataError: when the picture has another size than the annotations say, or an area cannot be
+            painted.
+    """
+    size = image_size(drawing.image)
+    if drawing.size is not None and drawing.size != size:
+        raise DataError(
+            f"{drawing.image.name}: is {size[1]}x{size[0]}, but was annotated at "
+            f"{drawing.size[1]}x{drawing.size[0]} ({drawing.file.name}); put the picture there "
+            "that was annotated"
+        )
+    labels = np.zeros(size, np.uint8)
+    order = sorted(
+        drawing.areas,
+        key=lambda area: (label_of(area.name, class_map) == class_map.ignore_index, area.level),
+    )
+    for area in order:
+        label = label_of(area.name, class_map)
+        if area.bitmap is None:
+            _fill(labels, area.rings, label)
+            continue
+        try:
+            pixels = area.bitmap()
+        except (ValueError, OSError) as error:
+            raise DataError(
+                f"{drawing.file.name}: the mask of {area.name!r} on {drawing.image.name} cannot be "
+                f"read ({error}); export it again"
+            ) from error
+        _stamp(labels, pixels, (area.top, area.left), label)
+    return labels
+
+
+def _fill(labels: UInt8Array, rings: Sequence[Ring], label: int) -> None:
+    """Paint what outlines enclose; only their surroundings are looked at."""
+    points = np.concatenate(rings)
+    left, top = np.floor(points.min(axis=0)).clip(0, labels.shape[::-1]).astype(int).tolist()
+    right, bottom = np.ceil(points.max(axis=0)).clip(0, labels.shape[::-1]).astype(int).tolist()
+    if left < right and top < bottom:
+        inside = fill([corners - (left, top) for corners in rings], (bottom - top, right - left))
+        labels[top:bottom, left:right][inside] = label
+
+
+def _stamp(
+    labels: UInt8Array, pixels: NDArray[np.bool_], place: tuple[int, int], label: int
+) -> None:
+    """Paint a bitmap with its corner at (row, column); what reaches beyond is cut off."""
+    top, left = place
+    inside = pixels[max(0, -top) :, max(0, -left) :]
+    there = labels[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]]
+    there[inside[: there.shape[0], : there.shape[1]]] = label
