@@ -99,6 +99,7 @@ def _facts(metadata: "Metadata") -> dict[str, str]:
         "conditions": "not known" if metadata.conditions is None else str(metadata.conditions),
         "recipe": _pairs(metadata.recipe),
         "parent": metadata.parent or "none",
+        **_retrained(metadata),
         "licence": metadata.licence or "not stated",
         "val mIoU": _miou(metadata.scores),
     }
@@ -139,5 +140,37 @@ def _miou(scores: dict[str, Any] | None) -> str:
     return format_ratio(scores["miou"]) if scores else "not measured"
 
 
+def _retrained(metadata: "Metadata") -> dict[str, str]:
+    """Return what a retraining says about its data, classes and ancestors; mostly nothing."""
+    facts = {}
+    sources, ancestors = metadata.data.get("sources"), metadata.data.get("ancestors")
+    changes = metadata.recipe.get("retrained")
+    if isinstance(ancestors, list) and ancestors:
+        facts["ancestors"] = ", ".join(map(str, ancestors))
+    if isinstance(sources, list):
+        facts["learnt from"] = ", ".join(
+            f"{one.get('name')} ({one.get('role')}, {one.get('train')} pictures)"
+            for one in sources
+            if isinstance(one, dict)
+        )
+    if isinstance(changes, dict):
+        facts |= {
+            f"classes {what}": ", ".join(map(_change, found.items()))
+            if isinstance(found, dict)
+            else ", ".join(map(str, found))
+            for what in ("added", "renamed", "dropped")
+            if (found := changes.get(what))
+        }
+    return facts
+
+
+def _change(pair: tuple[str, object]) -> str:
+    return pair[0] if pair[1] is None else f"{pair[0]}={pair[1]}"
+
+
 def _pairs(content: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in content.items()) or "none"
+    """Return plain values on one line; lists and the like have lines of their own."""
+    plain = [
+        f"{key}={value}" for key, value in content.items() if not isinstance(value, list | dict)
+    ]
+    return ", ".join(plain) or "none"

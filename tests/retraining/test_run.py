@@ -121,6 +121,10 @@ def test_the_command_from_beginning_to_end(
     assert meta.recipe["retrained"]["new_share"] == 0.7
     assert meta.recipe["seed"] == 4
 
+    shown = runner.invoke(app, ["checkpoints", "show", str(out / "best.safetensors")]).output
+    assert "learnt from      dents (new, 2 pictures), tiny (base, 2 pictures)\n" in shown
+    assert "classes added    dent\nclasses renamed  scratch=groove\n" in shown
+
     looked = runner.invoke(app, ["retrain", "--out", str(out), "--status"])
     assert looked.exit_code == 0
     assert "finished, the candidate is best.safetensors; step 4 of 4; best mIoU" in looked.output
