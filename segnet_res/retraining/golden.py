@@ -17,7 +17,7 @@ from segnet_res.data import SegmentationDataset, load_info
 from segnet_res.data.dataset import check_stem, read_split
 from segnet_res.errors import DataError
 from segnet_res.inference.manifest import digest_of_file
-from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
+from segnet_res.retraining.apart import Clash, Seen, find_clashes, refuse, see
 
 VERSION = 1
 
@@ -173,19 +173,32 @@ def load_golden(path: Path) -> GoldenSet:
     return golden
 
 
-def check_apart(golden: GoldenSet, trained: Sequence[SegmentationDataset], channels: int) -> None:
-    """Refuse a training that would see a picture of a golden set, or a near-copy of one.
+def find_golden_clashes(
+    golden: GoldenSet, trained: Sequence[SegmentationDataset], channels: int
+) -> list[Clash]:
+    """Find the pictures of a training that are, or look like, pictures of a golden set.
 
     Args:
         golden: The set.
-        trained: What would be trained on.
+        trained: What is trained on.
         channels: As the model reads pictures, 1 or 3.
+
+    Raises:
+        DataError: when the golden set is not what it was, or a picture cannot be read.
+    """
+    held = _seen(golden.open(), 0, channels)
+    return find_clashes([one for data in trained for one in _seen(data, 1, channels)], held)
+
+
+def check_apart(golden: GoldenSet, trained: Sequence[SegmentationDataset], channels: int) -> None:
+    """Refuse a training that would see a picture of a golden set, or a near-copy of one.
+
+    Arguments are those of `find_golden_clashes`.
 
     Raises:
         DataError: names the pictures; or the golden set is not what it was.
     """
-    held = _seen(golden.open(), 0, channels)
-    refuse(find_clashes([one for data in trained for one in _seen(data, 1, channels)], held))
+    refuse(find_golden_clashes(golden, trained, channels))
 
 
 def _seen(dataset: SegmentationDataset, place: int, channels: int) -> list[Seen]:

@@ -1,0 +1,231 @@
+"""From a candidate to the checkpoint that serves: never by itself, and nothing is overwritten."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from segnet_res.checkpoint import (
+    SUFFIX,
+    Metadata,
+    checkpoint_name,
+    digest,
+    find_checkpoints,
+    read_metadata,
+    short_hash,
+)
+from segnet_res.data import SegmentationDataset
+from segnet_res.data.dataset import INFO_FILE
+from segnet_res.errors import CheckpointError, DataError, UsageError
+from segnet_res.images import atomic_write
+from segnet_res.retraining.comparison import Comparison
+from segnet_res.retraining.folder import RetrainFolder
+from segnet_res.retraining.golden import GoldenSet, find_golden_clashes
+from segnet_res.retraining.registry import PROMOTE, Entry, Registry
+
+# What trainings call their checkpoints; their folder says more.
+_RUN_NAMES = ("best", "last")
+_MOST_NAMED = 5
+
+
+class PromotionError(CheckpointError):
+    """A candidate must not serve: it misses what the one before found."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A promotion that is being decided on.
+
+    Attributes:
+        candidate: The file.
+        metadata: What it says about itself.
+        sha256: Of the file.
+        name: Under which it will serve.
+        registry: Where.
+        parent: The file to compare with; None where there is none.
+        serving: The promotion of the checkpoint that serves until now; None where none does.
+    """
+
+    candidate: Path
+    metadata: Metadata
+    sha256: str
+    name: str
+    registry: Registry
+    parent: Path | None
+    serving: Entry | None
+
+    @property
+    def target(self) -> Path:
+        """The file that will serve."""
+        return self.registry.folder / f"{self.name}{SUFFIX}"
+
+
+def plan_promotion(candidate: Path, folder: Path, name: str | None = None) -> Promotion:
+    """Look at what a promotion would do, before anything is compared.
+
+    Compared with is what serves now; where nothing does, the checkpoint of the folder that the
+    candidate was trained from.
+
+    Args:
+        candidate: A ``.safetensors`` file, in the folder or elsewhere; from there it is copied.
+        folder: The folder of checkpoints.
+        name: Under which it shall serve; None: its own, or that of its run's folder.
+
+    Raises:
+        CheckpointError: when the candidate is none, serves already, or its name is taken.
+        UsageError: when the name is none.
+    """
+    metadata = read_metadata(candidate)
+    if candidate.suffix != SUFFIX:
+        raise CheckpointError(
+            f"{candidate.name}: is an export; promote the {SUFFIX} file that it was made from"
+        )
+    registry = Registry(folder)
+    now = registry.serving()
+    sha256 = digest(candidate)
+    if now is not None and now.sha256 == sha256:
+        raise CheckpointError(f"{candidate}: serves already, as {now.checkpoint}; nothing to do")
+    parent = _parent_in(folder, metadata) if now is None else registry.file_of(now)
+    chosen = _name(candidate, folder) if name is None else name
+    plan = Promotion(candidate, metadata, sha256, chosen, registry, parent, now)
+    _check_name(plan)
+    return plan
+
+
+def check_untrained(candidate: Path, metadata: Metadata, golden: GoldenSet) -> bool:
+    """Refuse a candidate that was trained on pictures of the golden set, or near-copies of them.
+
+    Args:
+        candidate: The file; a retraining keeps its pictures beside it.
+        metadata: What it says about itself.
+        golden: The set.
+
+    Returns:
+        Whether that could be told.
+
+    Raises:
+        DataError: names the pictures.
+    """
+    data = RetrainFolder(candidate.parent).data
+    if not (data / INFO_FILE).is_file():
+        return False
+    trained = SegmentationDataset(data, "train")
+    clashes = find_golden_clashes(golden, [trained], metadata.channels)
+    if clashes:
+        listed = "; ".join(str(clash) for clash in clashes[:_MOST_NAMED])
+        more = len(clashes) - _MOST_NAMED
+        rest = f"; and {more:,} more" if more > 0 else ""
+        raise DataError(
+            f"{candidate}: was trained on pictures of the golden set ({listed}{rest}), so that "
+            "scores would flatter; retrain it with --golden"
+        )
+    return True
+
+
+def promote(
+    plan: Promotion,
+    comparison: Comparison | None,
+    *,
+    by: str,
+    why: str,
+    accept_misses: str | None = None,
+) -> Entry:
+    """Let a candidate serve.
+
+    Args:
+        plan: What was planned.
+        comparison: With ``plan.parent``; None where there is none.
+        by: Who wants it.
+        why: The reason.
+        accept_misses: The reason why newly missed defects are accepted.
+
+    Raises:
+        PromotionError: when defects are newly missed and that is not accepted.
+        CheckpointError: when another checkpoint was promoted meanwhile, a file has changed, or the
+            name is taken.
+        UsageError: when a reason is empty.
+        StorageError: when something cannot be written.
+    """
+    _check_words({"--by": by, "--why": why, "--accept-misses": accept_misses})
+    if (comparison is None) != (plan.parent is None):
+        raise ValueError("give a comparison where, and only where, there is something to compare")
+    missed = 0 if comparison is None else len(comparison.flips.newly_missed)
+    if missed and accept_misses is None:
+        defects = "1 defect is" if missed == 1 else f"{missed:,} defects are"
+        raise PromotionError(
+            f"{plan.name}: {defects} newly missed; "
+            'look at them, correct and retrain, or accept that: --accept-misses "reason"'
+        )
+    registry = plan.registry
+    with registry.writing():
+        _check_unchanged(plan, comparison)
+        entry = Entry(
+            PROMOTE,
+            plan.name,
+            plan.target.name,
+            plan.sha256,
+            None if plan.serving is None else plan.serving.checkpoint,
+            by,
+            why,
+            accepted=accept_misses if missed else None,
+            comparison=None if comparison is None else comparison.to_dict(),
+            data=plan.metadata.data,
+            parent=plan.metadata.parent,
+        )
+        _check_name(plan)
+        if not plan.target.exists():
+            with plan.candidate.open("rb") as source, atomic_write(plan.target) as file:
+                shutil.copyfileobj(source, file)
+        # Copied, or found there: only what was compared may serve.
+        registry.file_of(entry)
+        registry.append(entry)
+    return entry
+
+
+def _parent_in(folder: Path, metadata: Metadata) -> Path | None:
+    """Return the checkpoint of a folder that a candidate was trained from."""
+    if metadata.parent is None:
+        return None
+    short = metadata.parent.split()[-1]
+    paths = (path for path in find_checkpoints(folder) if path.suffix == SUFFIX)
+    return next((path for path in paths if short_hash(path) == short), None)
+
+
+def _name(candidate: Path, folder: Path) -> str:
+    inside = candidate.resolve().parent == folder.resolve()
+    if inside or candidate.stem not in _RUN_NAMES:
+        return checkpoint_name(candidate)
+    return candidate.resolve().parent.name
+
+
+def _check_name(plan: Promotion) -> None:
+    name = plan.name
+    if not name or name.startswith(".") or Path(name).name != name or "\\" in name:
+        raise UsageError(f"--name is {name!r}; give the name of a file without folders")
+    if plan.target.exists() and digest(plan.target) != plan.sha256:
+        raise CheckpointError(
+            f"{plan.target}: is there already and another checkpoint; nothing is overwritten, "
+            "choose another name with --name"
+        )
+
+
+def _check_unchanged(plan: Promotion, comparison: Comparison | None) -> None:
+    """Refuse to write down what was decided on other grounds than there are now."""
+    now = plan.registry.serving()
+    if now != plan.serving:
+        last = plan.registry.entries()[-1]
+        raise CheckpointError(
+            f"{plan.registry.path}: {last.by} has made {last.checkpoint} serve meanwhile; compare "
+            "the candidate with that one"
+        )
+    if comparison is not None and (
+        comparison.candidate[1] != plan.sha256
+        or plan.parent is None
+        or comparison.parent[1] != digest(plan.parent)
+    ):
+        raise CheckpointError(f"{plan.candidate}: the comparison was of other files; compare again")
+
+
+def _check_words(words: dict[str, str | None]) -> None:
+    for option, text in words.items():
+        if text is not None and not text.strip():
+            raise UsageError(f"{option} is empty; say it in a few words, others will read it")
