@@ -20,7 +20,7 @@ from segnet_res.errors import StorageError
 LOCK_NAME = ".manifest.lock"
 
 # What systems answer where another process holds the lock.
-_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
 
 class Journal:
@@ -106,7 +106,7 @@ def _acquire(path: Path) -> IO[bytes]:
         except OSError as error:
             holder = _holder(path)
             file.close()
-            if error.errno in _HELD:
+            if error.errno in HELD:
                 raise StorageError(
                     f"{path.parent}: another run is writing into it{holder}; "
                     "wait until it has ended, or choose another target"

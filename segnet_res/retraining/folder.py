@@ -11,7 +11,7 @@ from typing import IO, Any
 from segnet_res.data.storage import storing
 from segnet_res.errors import StorageError, TrainingError
 from segnet_res.images import atomic_write
-from segnet_res.inference.locks import lock_file
+from segnet_res.inference.locks import HELD, lock_file
 from segnet_res.recipe import NEW_SHARE
 
 # What a process is doing on a retraining; after its end the folder keeps one of the others.
@@ -157,14 +157,20 @@ class RetrainFolder:
             TrainingError: when the folder holds anything.
             StorageError: when it cannot be written.
         """
-        if self.request.exists():
-            raise TrainingError(
-                f"{self.path}: holds a retraining already; go on with --resume, or choose another "
-                "--out"
-            )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise StorageError(f"{self.path}: is there already and not empty; give --out a new one")
-        self._write(self.request, request.to_dict())
+        if self.path.exists() and not self.path.is_dir():
+            raise StorageError(f"{self.path}: is a file; give --out a folder")
+        # Held, so that of two who ask at once for the same folder one is told.
+        with self.holding():
+            if self.request.exists():
+                raise TrainingError(
+                    f"{self.path}: holds a retraining already; go on with --resume, or choose "
+                    "another --out"
+                )
+            if any(path != self.lock for path in self.path.iterdir()):
+                raise StorageError(
+                    f"{self.path}: is there already and not empty; give --out a new folder"
+                )
+            self._write(self.request, request.to_dict())
 
     def read_request(self) -> Request:
         """Return what was asked for.
@@ -233,12 +239,14 @@ class RetrainFolder:
     def held(self) -> bool:
         """Whether a process waits for its turn or works on the retraining."""
         try:
-            with self.lock.open("r+b") as file:
-                lock_file(file, shared=True)
-        except FileNotFoundError:
-            return False
+            file = self.lock.open("r+b")
         except OSError:
-            return True
+            return False
+        with file:
+            try:
+                lock_file(file, shared=True)
+            except OSError as error:
+                return error.errno in HELD
         return False
 
     @contextmanager
@@ -291,7 +299,7 @@ def take(path: Path, patience: float = 0.0) -> IO[bytes] | None:
         The open file, or None where another process has it.
 
     Raises:
-        StorageError: when the file cannot be opened.
+        StorageError: when the file cannot be opened, or its file system knows no locks.
     """
     deadline = time.monotonic() + patience
     with storing(path):
@@ -300,7 +308,13 @@ def take(path: Path, patience: float = 0.0) -> IO[bytes] | None:
     while True:
         try:
             lock_file(file)
-        except OSError:
+        except OSError as error:
+            if error.errno not in HELD:
+                file.close()
+                raise StorageError(
+                    f"{path}: cannot be locked ({error.strerror}), so that two retrainings could "
+                    "mix their files; choose a folder on another file system"
+                ) from error
             if time.monotonic() >= deadline:
                 file.close()
                 return None

@@ -1,3 +1,4 @@
+import errno
 import json
 import time
 from dataclasses import replace
@@ -8,7 +9,7 @@ import torch
 from segnet_res import Checkpoint, SegmentationDataset, Segmenter, evaluate
 from segnet_res.checkpoint import short_hash
 from segnet_res.data import fingerprint
-from segnet_res.errors import DataError, TrainingError
+from segnet_res.errors import DataError, StorageError, TrainingError
 from segnet_res.retraining import run as runs
 from segnet_res.retraining.folder import Progress, Request, RetrainFolder, take
 from segnet_res.retraining.turns import LOCK_NAME, wait_for_turn
@@ -146,6 +147,23 @@ def test_two_do_not_work_on_one(tmp_path, request_all):
     assert not run.held()
     with pytest.raises(TrainingError, match="holds a retraining already; go on with --resume"):
         run.ask(request_all)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(StorageError, match="full: is there already and not empty; give --out a"):
+        asked(tmp_path / "full", request_all)
+    with pytest.raises(StorageError, match=r"thesis\.txt: is a file; give --out a folder"):
+        asked(tmp_path / "full" / "thesis.txt", request_all)
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    from segnet_res.retraining import folder
+
+    def no_locks(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(folder, "lock_file", no_locks)
+    with pytest.raises(StorageError, match=r"cannot be locked \(No locks available\), so that two"):
+        take(tmp_path / "lock", patience=5)
 
 
 def test_one_at_a_time_in_the_order_of_the_tickets(tmp_path, request_all):
