@@ -15,7 +15,8 @@ from segnet_res.errors import UsageError
 from segnet_res.recipe import NEW_SHARE, TrainConfig
 
 if TYPE_CHECKING:
-    from segnet_res.retraining.folder import Progress, Request, RetrainFolder
+    from segnet_res.retraining.folder import RetrainFolder
+    from segnet_res.retraining.state import Progress, Request
 
 # Shown as the default of options that follow from parent, data and device.
 _CHOSEN = "chosen"
@@ -132,7 +133,7 @@ def retrain(
             "checkpoint or dataset is missing; give both: segnet-res retrain CHECKPOINT DATASET "
             "--out RUN"
         )
-    from segnet_res.retraining.folder import Request
+    from segnet_res.retraining.state import Request
 
     _begin(
         run,

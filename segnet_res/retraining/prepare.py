@@ -13,12 +13,13 @@ from segnet_res.data import SegmentationDataset, load_info
 from segnet_res.data.shares import count_labels
 from segnet_res.errors import UsageError
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
-from segnet_res.retraining.folder import Request, RetrainFolder
+from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden import load_golden
 from segnet_res.retraining.heads import adapt
 from segnet_res.retraining.lineup import Lineup, line_up
 from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
 from segnet_res.retraining.snapshot import Sourced, freeze, pools, read_sources
+from segnet_res.retraining.state import Request
 from segnet_res.training.descent import Descent, drawn_shares
 
 

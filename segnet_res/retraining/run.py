@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 from segnet_res.errors import TrainingError
-from segnet_res.retraining.folder import Progress, Request, RetrainFolder
+from segnet_res.retraining.folder import RetrainFolder
+from segnet_res.retraining.state import Progress, Request
 from segnet_res.retraining.turns import find_runs
 
 # Python has started by then on any machine.

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import IO
 
 from segnet_res.errors import SegnetResError
-from segnet_res.retraining.folder import Progress, RetrainFolder, take
+from segnet_res.retraining.folder import RetrainFolder, take
+from segnet_res.retraining.state import Progress
 
 LOCK_NAME = ".retraining.lock"
 

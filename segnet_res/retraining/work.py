@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segnet_res.errors import SegnetResError
-from segnet_res.retraining.folder import Progress, RetrainFolder
+from segnet_res.retraining.folder import RetrainFolder
+from segnet_res.retraining.state import Progress
 from segnet_res.retraining.turns import wait_for_turn
 
 if TYPE_CHECKING:

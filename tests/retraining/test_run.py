@@ -12,8 +12,9 @@ from segnet_res import Checkpoint
 from segnet_res.cli import app
 from segnet_res.errors import CheckpointError, DataError, TrainingError, UsageError
 from segnet_res.retraining import run as runs
-from segnet_res.retraining.folder import Request, RetrainFolder
+from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden_making import make_golden
+from segnet_res.retraining.state import Request
 from segnet_res.retraining.work import work
 
 QUICK = {"epochs": 3, "steps": 20, "batch": 2, "crop": 32, "workers": 0, "device": "cpu"}

@@ -11,7 +11,8 @@ from segnet_res.checkpoint import short_hash
 from segnet_res.data import fingerprint
 from segnet_res.errors import DataError, StorageError, TrainingError
 from segnet_res.retraining import run as runs
-from segnet_res.retraining.folder import Progress, Request, RetrainFolder, take
+from segnet_res.retraining.folder import RetrainFolder, take
+from segnet_res.retraining.state import Progress, Request
 from segnet_res.retraining.turns import LOCK_NAME, wait_for_turn
 from segnet_res.retraining.work import work
 from segnet_res.training import RunFolder, train_events
