@@ -10,7 +10,19 @@ import typer
 
 # As modules, because one of them is called like the Typer app below.
 from segnet_res.cli import app as page
-from segnet_res.cli import checkpoints, data, evaluate, export, logins, predict, retrain, train
+from segnet_res.cli import (
+    checkpoints,
+    compare,
+    data,
+    evaluate,
+    export,
+    golden,
+    logins,
+    predict,
+    promote,
+    retrain,
+    train,
+)
 from segnet_res.cli._console import CommandGroup
 from segnet_res.version import __version__
 
@@ -49,9 +61,13 @@ app.command("logins")(logins.logins)
 app.command("train")(train.train)
 app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("promote")(promote.promote)
+app.command("rollback")(promote.rollback)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.add_typer(data.data_app, name="data")
+app.add_typer(golden.golden_app, name="golden")
 app.add_typer(checkpoints.checkpoints_app, name="checkpoints")
 
 

@@ -19,7 +19,8 @@ def list_(
 ) -> None:
     """List the checkpoints of a folder with classes, training data and validation mIoU.
 
-    A file that is no checkpoint is listed with what is wrong with it.
+    A file that is no checkpoint is listed with what is wrong with it. Where checkpoints were
+    promoted, the one that serves is marked.
     """
     from rich import box
     from rich.table import Table
@@ -28,6 +29,7 @@ def list_(
     from segnet_res.checkpoint import find_checkpoints, read_metadata
     from segnet_res.cli._console import console, note
     from segnet_res.errors import CheckpointError, DataError
+    from segnet_res.retraining.registry import Registry
 
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give the folder that holds checkpoints")
@@ -38,6 +40,9 @@ def list_(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("checkpoint", "architecture", "classes", "data", "val mIoU", "created"):
         table.add_column(heading, overflow="fold")
+    promoted = Registry(folder).serving()
+    if promoted is not None:
+        table.add_column("serves")
     damaged = []
     for path in paths:
         try:
@@ -53,10 +58,51 @@ def list_(
             Text(str(metadata.data.get("name", "-"))),
             _miou(metadata.scores),
             Text(metadata.created[:10]),
+            *(["yes"] if promoted is not None and path.name == promoted.file else []),
         )
     console().print(table)
     for message in damaged:
         note(f"damaged: {message}")
+    _check_serving(folder)
+
+
+@checkpoints_app.command()
+def history(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of checkpoints, or its registry.jsonl.")
+    ] = Path("checkpoints"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print every line with its comparison as JSON.")
+    ] = False,
+) -> None:
+    """Show which checkpoint served since when, who promoted it, and why; the newest last."""
+    import json
+    from dataclasses import asdict
+
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from segnet_res.cli._console import console, note
+    from segnet_res.retraining.registry import Registry, registry_folder
+
+    registry = Registry(registry_folder(folder))
+    entries = registry.entries()
+    if as_json:
+        typer.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
+        return
+    if not entries:
+        note(f"{registry.folder}: nothing was promoted here; `segnet-res promote` does")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("at (UTC)", "what", "checkpoint", "before", "by", "why", "accepted misses"):
+        table.add_column(heading, overflow="fold")
+    for entry in entries:
+        row = (entry.action, entry.checkpoint, entry.before, entry.by, entry.why, entry.accepted)
+        at = entry.at[:16].replace("T", " ")
+        table.add_row(at, *(Text("-" if text is None else text) for text in row))
+    console().print(table)
+    _check_serving(registry.folder)
 
 
 @checkpoints_app.command()
@@ -83,6 +129,21 @@ def show(
     for name, value in facts.items():
         say(f"{name:<{width}}  {value}")
     _show_classes(metadata)
+
+
+def _check_serving(folder: Path) -> None:
+    """Warn where the checkpoint that serves is not what was promoted."""
+    from segnet_res.cli._console import warn
+    from segnet_res.errors import CheckpointError
+    from segnet_res.retraining.registry import Registry
+
+    registry = Registry(folder)
+    promoted = registry.serving()
+    if promoted is not None:
+        try:
+            registry.file_of(promoted)
+        except CheckpointError as error:
+            warn(str(error))
 
 
 def _facts(metadata: "Metadata") -> dict[str, str]:

@@ -26,21 +26,28 @@ class Change:
         after: The candidate's.
         difference: after - before; None where one is None.
         interval: 95 % interval of the difference; None where there is none.
+        enough: Whether it rests on `MIN_PARTS` parts of each class or more; an interval from fewer
+            is not to be trusted.
     """
 
     before: float | None
     after: float | None
     difference: float | None = None
     interval: Interval | None = None
+    enough: bool = False
 
     @property
     def verdict(self) -> str:
-        """Tell whether the difference is more than chance: better, worse, equal or unclear."""
-        if self.interval is None:
-            return "unclear"
-        low, high = self.interval
-        if low == high == 0:
+        """Tell whether the difference is more than chance.
+
+        better or worse, unclear where it may be chance, equal where no part differs, "too few"
+        where the masks show too little to tell.
+        """
+        if self.interval is not None and self.interval == (0, 0):
             return "equal"
+        if self.interval is None or not self.enough:
+            return "too few"
+        low, high = self.interval
         return "better" if low > 0 else "worse" if high < 0 else "unclear"
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +57,7 @@ class Change:
             "after": self.after,
             "difference": self.difference,
             "interval": None if self.interval is None else list(self.interval),
+            "enough": self.enough,
             "verdict": self.verdict,
         }
 
@@ -63,14 +71,12 @@ class ScoreChanges:
         parts: On how many parts the masks show each class.
         miou: Mean IoU over the classes that both know and the masks show.
         counted: Number of these classes.
-        enough: Whether each of them is seen on `MIN_PARTS` parts or more.
     """
 
     classes: tuple[Change, ...]
     parts: tuple[int, ...]
     miou: Change
     counted: int
-    enough: bool
 
 
 def score_changes(
@@ -119,9 +125,10 @@ def score_changes(
     ]
     counted = ~np.isnan(each[0]) & ~np.isnan(each[1])
     holding = (sums[0][:, 1] > 0).sum(axis=0)
+    enough = holding >= MIN_PARTS
     return ScoreChanges(
         classes=tuple(
-            _change(each[0][i], each[1][i], drawn[1][:, i] - drawn[0][:, i])
+            _change(each[0][i], each[1][i], drawn[1][:, i] - drawn[0][:, i], enough[i])
             for i in range(len(shown))
         ),
         parts=tuple(holding.tolist()),
@@ -129,9 +136,9 @@ def score_changes(
             mean(each[0][counted]),
             mean(each[1][counted]),
             mean(drawn[1][:, counted]) - mean(drawn[0][:, counted]),
+            enough[counted].all(),
         ),
         counted=int(counted.sum()),
-        enough=bool(counted.any() and (holding[counted] >= MIN_PARTS).all()),
     )
 
 
@@ -149,11 +156,12 @@ def _change(
     before: np.floating[Any] | NDArray[np.float64],
     after: np.floating[Any] | NDArray[np.float64],
     drawn: NDArray[np.float64],
+    enough: np.bool_,
 ) -> Change:
     first, second = _number(before), _number(after)
     if first is None or second is None:
         return Change(first, second)
-    return Change(first, second, second - first, interval(drawn))
+    return Change(first, second, second - first, interval(drawn), bool(enough))
 
 
 def _number(value: np.floating[Any] | NDArray[np.float64]) -> float | None:

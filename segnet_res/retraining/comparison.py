@@ -114,7 +114,6 @@ class Comparison:
             "candidate": dict(zip(("name", "sha256"), self.candidate, strict=True)),
             "exam": self.exam,
             "miou": scores.miou.to_dict() | {"classes": scores.counted},
-            "enough": scores.enough,
             "classes": classes,
             **{key: self._rates(key) for key in ("overkill", "escape")},
             "smallest": self.before.smallest,

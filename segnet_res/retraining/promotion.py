@@ -17,7 +17,7 @@ from segnet_res.data import SegmentationDataset
 from segnet_res.data.dataset import INFO_FILE
 from segnet_res.errors import CheckpointError, DataError, UsageError
 from segnet_res.images import atomic_write
-from segnet_res.retraining.comparison import Comparison
+from segnet_res.retraining.comparison import Comparison, Exam
 from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden import GoldenSet, find_golden_clashes
 from segnet_res.retraining.registry import PROMOTE, Entry, Registry
@@ -57,6 +57,11 @@ class Promotion:
     def target(self) -> Path:
         """The file that will serve."""
         return self.registry.folder / f"{self.name}{SUFFIX}"
+
+    @property
+    def last_exam(self) -> str | None:
+        """The fingerprint of what the checkpoint that serves was promoted on."""
+        return None if self.serving is None else self.serving.exam.get("fingerprint")
 
 
 def plan_promotion(candidate: Path, folder: Path, name: str | None = None) -> Promotion:
@@ -123,6 +128,7 @@ def check_untrained(candidate: Path, metadata: Metadata, golden: GoldenSet) -> b
 
 def promote(
     plan: Promotion,
+    exam: Exam,
     comparison: Comparison | None,
     *,
     by: str,
@@ -133,6 +139,7 @@ def promote(
 
     Args:
         plan: What was planned.
+        exam: What was compared on.
         comparison: With ``plan.parent``; None where there is none.
         by: Who wants it.
         why: The reason.
@@ -145,7 +152,7 @@ def promote(
         UsageError: when a reason is empty.
         StorageError: when something cannot be written.
     """
-    _check_words({"--by": by, "--why": why, "--accept-misses": accept_misses})
+    check_words(by=by, why=why, accept_misses=accept_misses)
     if (comparison is None) != (plan.parent is None):
         raise ValueError("give a comparison where, and only where, there is something to compare")
     missed = 0 if comparison is None else len(comparison.flips.newly_missed)
@@ -167,6 +174,7 @@ def promote(
             by,
             why,
             accepted=accept_misses if missed else None,
+            exam=exam.to_dict(),
             comparison=None if comparison is None else comparison.to_dict(),
             data=plan.metadata.data,
             parent=plan.metadata.parent,
@@ -179,6 +187,18 @@ def promote(
         registry.file_of(entry)
         registry.append(entry)
     return entry
+
+
+def check_words(**words: str | None) -> None:
+    """Refuse texts that say nothing, by the name of their option.
+
+    Raises:
+        UsageError: when one is empty.
+    """
+    for name, text in words.items():
+        if text is not None and not text.strip():
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} is empty; say it in a few words, others will read it")
 
 
 def _parent_in(folder: Path, metadata: Metadata) -> Path | None:
@@ -223,9 +243,3 @@ def _check_unchanged(plan: Promotion, comparison: Comparison | None) -> None:
         or comparison.parent[1] != digest(plan.parent)
     ):
         raise CheckpointError(f"{plan.candidate}: the comparison was of other files; compare again")
-
-
-def _check_words(words: dict[str, str | None]) -> None:
-    for option, text in words.items():
-        if text is not None and not text.strip():
-            raise UsageError(f"{option} is empty; say it in a few words, others will read it")

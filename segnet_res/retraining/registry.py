@@ -44,6 +44,7 @@ class Entry:
         why: The reason.
         at: Date and time in UTC, ISO 8601.
         accepted: The reason why newly missed defects were accepted; None where none were.
+        exam: `Exam.to_dict` of what was compared on.
         comparison: `Comparison.to_dict` with the parent; None where there was nothing to compare.
         data: What the checkpoint says about its training data, with the fingerprint.
         parent: The checkpoint that its training started from: name and short hash.
@@ -58,6 +59,7 @@ class Entry:
     why: str
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     accepted: str | None = None
+    exam: dict[str, Any] = field(default_factory=dict)
     comparison: dict[str, Any] | None = None
     data: dict[str, Any] = field(default_factory=dict)
     parent: str | None = None

@@ -24,9 +24,9 @@ def test_differences_by_hand():
     assert sound.difference == pytest.approx(120 / 140 - 120 / 170)
     # A draw holds the first picture not at all, once or twice: 0, 3/8 or 3/4 more.
     assert crack.interval == (0, 0.75)
-    assert crack.verdict == "unclear"
+    assert (crack.enough, crack.verdict) == (False, "too few")
     assert result.miou.difference == pytest.approx((sound.difference + crack.difference) / 2)
-    assert (result.counted, result.parts, result.enough) == (2, (2, 2), False)
+    assert (result.counted, result.parts, result.miou.enough) == (2, (2, 2), False)
 
 
 def test_the_same_answers_differ_by_nothing():
@@ -45,7 +45,7 @@ def test_what_is_hard_for_both_cancels_out():
     assert crack.verdict == "better"
     assert (crack.before, crack.after) == (0.25, 0.5)
     assert crack.interval == pytest.approx((0.25, 0.25))
-    assert result.enough
+    assert result.miou.verdict == "better"
 
 
 def test_intervals_are_those_of_a_plain_bootstrap_of_parts():
@@ -91,7 +91,7 @@ def test_a_class_that_the_masks_do_not_show_counts_nowhere():
     sound = picture([100, 0], [0, 0])
     result = score_changes(np.stack([sound]), np.stack([alarm]), ["a"], BOTH)
     assert result.classes[1] == Change(None, None)
-    assert result.classes[1].verdict == "unclear"
+    assert result.classes[1].verdict == "too few"
     assert (result.miou.before, result.miou.after, result.counted) == (1, 0.6, 1)
 
 
@@ -100,3 +100,18 @@ def test_what_does_not_fit_is_refused():
         score_changes(FOUND[None], FOUND[None], list("ab"), BOTH)
     with pytest.raises(ValueError, match="masks of parent and candidate differ"):
         score_changes(FOUND[None], FOUND[None] + 1, ["a"], BOTH)
+
+
+@pytest.mark.parametrize(
+    ("interval", "enough", "verdict"),
+    [
+        ((0.01, 0.2), True, "better"),
+        ((-0.2, -0.01), True, "worse"),
+        ((-0.1, 0.2), True, "unclear"),
+        ((0.01, 0.2), False, "too few"),
+        ((0.0, 0.0), False, "equal"),
+        (None, True, "too few"),
+    ],
+)
+def test_verdicts(interval, enough, verdict):
+    assert Change(0.5, 0.6, 0.1, interval, enough).verdict == verdict

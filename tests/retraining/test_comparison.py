@@ -181,12 +181,15 @@ def test_the_same_twice_changes_nothing_and_is_json(dataset):
     _, result = compared(dataset(a=picture, b=part()))
     content = json.loads(json.dumps(result.to_dict()))
     assert content["miou"] == {
-        "before": 1, "after": 1, "difference": 0, "interval": [0, 0], "verdict": "equal",
-        "classes": 2,
+        "before": 1, "after": 1, "difference": 0, "interval": [0, 0], "enough": False,
+        "verdict": "equal", "classes": 2,
     }  # fmt: skip
     assert content["classes"][1] == {
         "name": "crack", "known": [True, True], "parts": 1,
-        "iou": {"before": 1, "after": 1, "difference": 0, "interval": [0, 0], "verdict": "equal"},
+        "iou": {
+            "before": 1, "after": 1, "difference": 0, "interval": [0, 0], "enough": False,
+            "verdict": "equal",
+        },
     }  # fmt: skip
     assert content["candidate"] == {"name": "new", "sha256": "new" * 8}
     assert content["flips"]["newly_missed"] == []
