@@ -27,8 +27,8 @@ def import_(
     format: Annotated[
         str,
         typer.Argument(
-            help="camvid, magnetic-tile, folder, coco, cvat, labelme, labelstudio, voc or "
-            "cityscapes."
+            help="camvid, magnetic-tile, folder, coco, cvat, labelme, labelstudio, voc, "
+            "cityscapes, or datumaro:NAME for a format of Datumaro."
         ),
     ],
     source: Annotated[Path, typer.Argument(help="Folder to read; it stays as it is.")],

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -517,3 +518,27 @@ def test_run_lengths():
         coco_counts("!")
     with pytest.raises(ValueError, match="holds no bytes"):
         unpack_brush([300])
+
+
+# Of pycocotools, which Datumaro paints polygons with.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_formats_of_datumaro(tmp_path):
+    pytest.importorskip("datumaro", reason="the extra formats is not installed")
+    report, found = imported("datumaro:cvat", FORMATS / "cvat", tmp_path / "new")
+    assert report.info.class_map.names == NAMES
+    assert report.images == {"train": 2, "val": 1}
+    for labels in found.values():
+        np.testing.assert_array_equal(labels, sample_truth(polygons=True))
+    assert refusal("datumaro:nothing", FORMATS / "cvat", tmp_path / "b").startswith(
+        "format is 'datumaro:nothing', which Datumaro does not know; known to it are "
+    )
+    message = refusal("datumaro:cityscapes", FORMATS / "coco", tmp_path / "b")
+    assert "Datumaro cannot read it as cityscapes (" in message
+
+
+def test_formats_of_datumaro_without_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datumaro", None)
+    assert refusal("datumaro:kitti_segmentation", FORMATS / "coco", tmp_path / "b") == (
+        "format is 'datumaro:kitti_segmentation' and Datumaro is not installed; install it with "
+        "`pip install 'segnet-res[formats]'`"
+    )

@@ -20,6 +20,7 @@ from segnet_res.data.importers import (
     cityscapes,
     coco,
     cvat,
+    datumaro,
     folder,
     labelme,
     labelstudio,
@@ -130,7 +131,7 @@ def import_steps(
     all is done; an error or closing the generator leaves nothing. The source is only read.
 
     Args:
-        format: One of `FORMATS`.
+        format: One of `FORMATS`, or "datumaro:" with the name of a format that Datumaro reads.
         source: The folder to import.
         target: The dataset folder to make; it must not be there, or be empty.
         split: Puts every picture into this split, whatever the source says.
@@ -201,7 +202,7 @@ def import_steps(
 
 
 def _check(format: str, source: Path, target: Path, split: str | None) -> None:
-    if format not in FORMATS:
+    if format not in FORMATS and not format.startswith(datumaro.PREFIX):
         raise UsageError(f"format is {format!r}; known are {', '.join(FORMATS)}")
     if split is not None and split not in SPLITS:
         raise UsageError(f"split is {split!r}; the splits are {', '.join(SPLITS)}")
@@ -215,6 +216,8 @@ def _check(format: str, source: Path, target: Path, split: str | None) -> None:
 
 
 def _plan(format: str, source: Path, masks: MaskOptions | None) -> Plan:
+    if format.startswith(datumaro.PREFIX):
+        return datumaro.plan(source, masks or MaskOptions(), format.removeprefix(datumaro.PREFIX))
     if format in _PLANS:
         return _PLANS[format](source, masks or MaskOptions())
     if masks is not None and masks != MaskOptions():
