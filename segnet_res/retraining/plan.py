@@ -202,10 +202,8 @@ def fit_budget(
         minutes: The budget.
 
     Raises:
-        UsageError: when steps are given too, or the budget does not suffice for a training.
+        UsageError: when the budget does not suffice for a training.
     """
-    if "steps" in given:
-        raise UsageError("--minutes and --steps exclude each other; leave one out")
     seconds = 60 * minutes * _RESERVE
     end = speed.epoch + pictures * speed.picture
     epochs = config.epochs
@@ -216,7 +214,8 @@ def fit_budget(
     if steps < 1:
         least = epochs * (end + speed.step) / 60 / _RESERVE
         raise UsageError(
-            f"--minutes is {minutes:g}, and {epochs} epochs with their validation take at least "
-            f"{math.ceil(10 * least) / 10:g} on this machine; give more, or fewer --epochs"
+            f"--minutes is {minutes:g}; with {epochs} validation{'' if epochs == 1 else 's'} it "
+            f"takes at least {math.ceil(10 * least) / 10:g} on this machine; give more, or fewer "
+            "--epochs"
         )
     return replace(config, epochs=epochs, steps=steps)

@@ -11,7 +11,7 @@ import numpy as np
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
 from segnet_res.data import SegmentationDataset, load_info
 from segnet_res.data.shares import count_labels
-from segnet_res.errors import UsageError
+from segnet_res.errors import DataError, UsageError
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
 from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden import load_golden
@@ -21,6 +21,9 @@ from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure
 from segnet_res.retraining.snapshot import Sourced, freeze, pools, read_sources
 from segnet_res.retraining.state import Request
 from segnet_res.training.descent import Descent, drawn_shares
+
+# Of the pictures that are left out, so many are named.
+_MOST_TOLD = 20
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
     pixels = np.stack(
         [count_labels(training.read_labels(i), len(lineup.class_map)) for i in range(len(training))]
     )
+    if not pixels.any():
+        raise DataError(
+            f"{sources[0].info.name}: no pixel of the pictures to train on is labelled; check the "
+            "masks with `segnet-res data check`"
+        )
     shares = drawn_shares(pixels, drawn)
     adapt(checkpoint, lineup, shares.tolist()).save(run.start)
     new = sum(stem.startswith("new/") for stem in training.stems)
@@ -98,7 +106,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         "ancestors": _ancestors(meta),
         "licence": request.licence or meta.licence,
         "notes": [
-            *left_out.values(),
+            *_first(list(left_out.values())),
             *_notes(lineup, pixels.sum(axis=0).tolist(), request),
         ],
     }
@@ -199,6 +207,12 @@ def _descent(
     )
 
 
+def _first(sentences: Sequence[str]) -> list[str]:
+    """Return as many as anybody reads, and how many more there are."""
+    more = len(sentences) - _MOST_TOLD
+    return [*sentences[:_MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]
+
+
 def _notes(lineup: Lineup, pixels: Sequence[int], request: Request) -> list[str]:
     notes = []
     if not request.bases:
@@ -236,6 +250,8 @@ def check_request(request: Request) -> None:
         )
     if request.minutes is not None and not request.minutes > 0:
         raise UsageError(f"--minutes is {request.minutes:g}; give more than 0")
+    if request.minutes is not None and "steps" in request.options:
+        raise UsageError("--minutes and --steps exclude each other; leave one out")
     meta = read_metadata(request.checkpoint)
     for path in request.goldens:
         load_golden(path)

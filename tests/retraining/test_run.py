@@ -85,6 +85,7 @@ def test_what_is_wrong_is_said_before_anything_starts(tmp_path, request_new, tin
         bases=(tiny_dataset,),
     )
     refused(UsageError, "--minutes is -1; give more than 0", minutes=-1)
+    refused(UsageError, "--minutes and --steps exclude each other", minutes=1)
     refused(UsageError, "crop is 33, give a multiple of 32", options={"crop": 33})
     refused(UsageError, "no class of the parent is called 'dent'", renamed={"dent": "x"})
     refused(UsageError, "is given more than once", bases=(request_new.dataset,))

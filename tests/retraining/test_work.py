@@ -3,6 +3,7 @@ import json
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +11,11 @@ from segnet_res import Checkpoint, SegmentationDataset, Segmenter, evaluate
 from segnet_res.checkpoint import short_hash
 from segnet_res.data import fingerprint
 from segnet_res.errors import DataError, StorageError, TrainingError
+from segnet_res.images import write_mask
+from segnet_res.retraining import prepare
 from segnet_res.retraining import run as runs
 from segnet_res.retraining.folder import RetrainFolder, take
+from segnet_res.retraining.plan import Speed
 from segnet_res.retraining.state import Progress, Request
 from segnet_res.retraining.turns import LOCK_NAME, wait_for_turn
 from segnet_res.retraining.work import work
@@ -137,6 +141,26 @@ def test_a_corrected_mask_takes_the_place_of_the_old_one(tmp_path, request_all, 
     told = list(work(run, 1))
     assert SegmentationDataset(run.data, "train").stems == ("new/p", "new/q", "base1/b")
     assert "replaced by its newer mask: tiny train: a is dents train: p" in told[-1].notes
+
+
+def test_a_budget_of_time_sets_the_steps(tmp_path, request_all, monkeypatch):
+    monkeypatch.setattr(prepare, "measure_speed", lambda *_: Speed(9.0, 0.0, 0.0))
+    options = {key: value for key, value in QUICK.items() if key != "steps"}
+    run = asked(tmp_path / "run", replace(request_all, minutes=0.8, options=options))
+    told = work(run, 1)
+    first = next(one for one in told if one.state == "training")
+    told.close()
+    # 43.2 of 48 seconds, for two epochs of as many steps of 9 seconds as fit.
+    assert (first.of, first.estimate) == (4, 36.0)
+    assert runs.status(run.path).state == "stopped"
+
+
+def test_masks_without_a_label_are_named(tmp_path, request_all):
+    for stem in "pq":
+        write_mask(request_all.dataset / "masks" / f"{stem}.png", np.full((40, 36), 255, np.uint8))
+    run = asked(tmp_path / "run", replace(request_all, bases=()))
+    with pytest.raises(DataError, match="dents: no pixel of the pictures to train on is labelled"):
+        list(work(run, 1))
 
 
 def test_two_do_not_work_on_one(tmp_path, request_all):
