@@ -123,7 +123,8 @@ def sixteen(labels):
     [
         (lambda labels: labels, "values 0 to 2 are labels as they are"),
         (lambda labels: labels + 1, "values are 1 to 3 for 3 classes, so labels count from 1"),
-        (lambda labels: np.array([0, 128, 255], np.uint8)[labels], "spread over 0 to 255"),
+        (lambda labels: np.array([0, 128, 255], np.uint8)[labels], "3 classes, spread to 255"),
+        (lambda labels: np.array([0, 127, 255], np.uint8)[labels], "3 classes, spread to 255"),
         (palette, "indices and colours of the palettes agree"),
         (sorted_palette, "hold the classes' colours and palettes differ between files"),
         (lambda labels: COLORS[labels], "all colours are those of the classes"),
@@ -265,6 +266,20 @@ REFUSED = [
         "masks/: 3 files hold 0 and 255 alone and others labels, never both, so 255 is white for "
         "a class, or means not labelled; tell it with --map '0=sound,1=dent,255=dent' or "
         "--map '0=sound,1=dent,255=ignore'",
+    ),
+]
+
+
+REFUSED += [
+    (
+        lambda labels: labels | 255,
+        ("sound", "dent"),
+        "masks/: hold 255 alone, so nothing is labelled; export the masks again",
+    ),
+    (
+        lambda labels: 0 * with_alpha(labels),
+        None,
+        "masks/: hold transparent pixels alone, so nothing is labelled; export the masks again",
     ),
 ]
 

@@ -27,16 +27,21 @@ def read_numbers(survey: Survey, classes: ClassMap | None) -> Reading:
     labels = [value for value in values if value != ignore]
     if values == [0, WHITE] or _is_soft(survey, classes):
         return _black_and_white(survey, classes)
+    if not labels:
+        raise DataError(
+            f"masks/: hold {_names(values) or 'transparent pixels'} alone, so nothing is labelled; "
+            "export the masks again"
+        )
     if classes is None:
         return _unnamed(survey, labels)
-    if labels and labels[-1] < len(classes):
+    if labels[-1] < len(classes):
         return _labels(survey, classes, labels)
-    if labels and labels[-1] == len(classes):
+    if labels[-1] == len(classes):
         return _one_based(survey, classes, labels)
-    if len(classes) > 1 and set(values) <= set(_stretched(len(classes))):
-        steps = _stretched(len(classes))
-        found = f"grey values {_names(steps)} are the {len(classes)} classes spread over 0 to 255"
-        return Reading(classes, {step: i for i, step in enumerate(steps)}, None, found=(found,))
+    for steps in _stretched(len(classes)):
+        if set(values) <= set(steps):
+            found = f"grey values {_names(steps)} are the {len(classes)} classes, spread to 255"
+            return Reading(classes, {step: i for i, step in enumerate(steps)}, None, found=(found,))
     raise DataError(
         f"masks/: hold {_counted(survey)}, and the labels of {len(classes)} classes are 0 to "
         f"{len(classes) - 1}; tell what each value is, such as "
@@ -47,7 +52,7 @@ def read_numbers(survey: Survey, classes: ClassMap | None) -> Reading:
 def _is_soft(survey: Survey, classes: ClassMap | None) -> bool:
     """Tell whether nearly all is black or white and the many values between are noise."""
     total = survey.numbers.total()
-    top = max(survey.numbers)
+    top = max(survey.numbers, default=0)
     known = 0 if classes is None else len(classes)
     if len(survey.numbers) <= max(_MANY, known + 1) or not WHITE - _NEAR <= top <= WHITE:
         return False
@@ -149,11 +154,6 @@ def _check_mixed(survey: Survey, classes: ClassMap) -> None:
 
 def _unnamed(survey: Survey, labels: list[int]) -> Reading:
     """Return the reading of values whose classes nobody named."""
-    if not labels:
-        raise DataError(
-            f"masks/: hold {_names(sorted(survey.numbers))} alone, so nothing is labelled; "
-            "export the masks again"
-        )
     if labels[0] != 0 and not survey.transparent:
         raise DataError(
             f"masks/: hold {_counted(survey)} and never 0, so labels may count from 1; name the "
@@ -172,8 +172,10 @@ def _unnamed(survey: Survey, labels: list[int]) -> Reading:
     )
 
 
-def _stretched(count: int) -> list[int]:
-    return [round(i * WHITE / (count - 1)) for i in range(count)]
+def _stretched(count: int) -> list[list[int]]:
+    """Return the values of so many classes spread over 0 to 255, rounded and cut off."""
+    exact = [i * WHITE / max(1, count - 1) for i in range(count)]
+    return [[round(value) for value in exact], [int(value) for value in exact]]
 
 
 def _names(values: Iterable[int]) -> str:

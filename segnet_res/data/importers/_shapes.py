@@ -128,7 +128,7 @@ def coco_counts(text: str) -> list[int]:
 
 
 def unpack_brush(packed: Sequence[int]) -> NDArray[np.uint8]:
-    """Return the bytes of a brush stroke of Label Studio, packed as the JavaScript package rle-pack does it.
+    """Return the bytes of a brush stroke of Label Studio, as its package rle-pack packs them.
 
     A header tells the number of words, their size, and four sizes of run lengths. Then follow runs:
     a bit that tells whether one word is repeated, which size the length has, the length, and the
