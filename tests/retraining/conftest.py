@@ -34,3 +34,9 @@ def new_dataset(tmp_path: Path) -> Path:
     save_info(root, DatasetInfo("dents", NEW_CLASSES, 3))
     write_splits(root, {"train": ["p", "q"], "val": ["r"]})
     return root
+
+
+@pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no curves in this process: they take longer than the training, and others test them."""
+    monkeypatch.setattr("segnet_res.training.loop.draw_curves", lambda *_: None)

@@ -19,6 +19,8 @@ from segnet_res.retraining.work import work
 
 QUICK = {"epochs": 3, "steps": 20, "batch": 2, "crop": 32, "workers": 0, "device": "cpu"}
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 
 @pytest.fixture
 def request_new(tiny_checkpoint, new_dataset):

@@ -23,6 +23,8 @@ from segnet_res.training import RunFolder, train_events
 
 QUICK = {"epochs": 2, "steps": 2, "batch": 2, "crop": 32, "workers": 0, "device": "cpu"}
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 
 @pytest.fixture
 def request_all(tiny_checkpoint, new_dataset, tiny_dataset):
