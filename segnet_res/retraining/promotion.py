@@ -1,6 +1,6 @@
 """From a candidate to the checkpoint that serves: never by itself, and nothing is overwritten."""
 
-import shutil
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from segnet_res.checkpoint import (
 from segnet_res.data import SegmentationDataset
 from segnet_res.data.dataset import INFO_FILE
 from segnet_res.errors import CheckpointError, DataError, UsageError
+from segnet_res.exported import is_export
 from segnet_res.images import atomic_write
 from segnet_res.retraining.comparison import Comparison, Exam
 from segnet_res.retraining.folder import RetrainFolder
@@ -79,11 +80,11 @@ def plan_promotion(candidate: Path, folder: Path, name: str | None = None) -> Pr
         CheckpointError: when the candidate is none, serves already, or its name is taken.
         UsageError: when the name is none.
     """
-    metadata = read_metadata(candidate)
-    if candidate.suffix != SUFFIX:
+    if is_export(candidate):
         raise CheckpointError(
             f"{candidate.name}: is an export; promote the {SUFFIX} file that it was made from"
         )
+    metadata = read_metadata(candidate)
     registry = Registry(folder)
     now = registry.serving()
     sha256 = digest(candidate)
@@ -181,10 +182,7 @@ def promote(
         )
         _check_name(plan)
         if not plan.target.exists():
-            with plan.candidate.open("rb") as source, atomic_write(plan.target) as file:
-                shutil.copyfileobj(source, file)
-        # Copied, or found there: only what was compared may serve.
-        registry.file_of(entry)
+            _copy(plan)
         registry.append(entry)
     return entry
 
@@ -237,9 +235,24 @@ def _check_unchanged(plan: Promotion, comparison: Comparison | None) -> None:
             f"{plan.registry.path}: {last.by} has made {last.checkpoint} serve meanwhile; compare "
             "the candidate with that one"
         )
-    if comparison is not None and (
-        comparison.candidate[1] != plan.sha256
-        or plan.parent is None
-        or comparison.parent[1] != digest(plan.parent)
-    ):
-        raise CheckpointError(f"{plan.candidate}: the comparison was of other files; compare again")
+    parent = None if plan.parent is None else digest(plan.parent)
+    known = (parent, plan.sha256)
+    if comparison is not None and known != (comparison.parent[1], comparison.candidate[1]):
+        raise _changed(plan)
+
+
+def _copy(plan: Promotion) -> None:
+    """Put the candidate beside the others, if it is still what was compared."""
+    copied = hashlib.sha256()
+    with plan.candidate.open("rb") as source, atomic_write(plan.target) as file:
+        while block := source.read(1 << 20):
+            copied.update(block)
+            file.write(block)
+        if copied.hexdigest() != plan.sha256:
+            raise _changed(plan)
+
+
+def _changed(plan: Promotion) -> CheckpointError:
+    return CheckpointError(
+        f"{plan.candidate}: it or what it was compared with has changed since; compare again"
+    )
