@@ -64,7 +64,7 @@ def test_rollbacks_go_back_one_by_one(folder):
     assert serving(folder) == "c"
     assert roll_back(folder, by="Eve", why="overkill").checkpoint == "a"
     assert len(Registry(folder).entries()) == 7
-    with pytest.raises(CheckpointError, match=r"only a was promoted here, so that there is nothin"):
+    with pytest.raises(CheckpointError, match=r"only a was promoted here, so that there is"):
         roll_back(folder, by="Eve", why="overkill")
 
 
