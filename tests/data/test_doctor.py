@@ -261,6 +261,12 @@ REFUSED = [
         "tell what each value is, such as --map '0=sound,40=dent,80=scratch'",
     ),
     (
+        lambda labels: np.array([0, 127, 127], np.uint8)[labels],
+        NAMES,
+        "masks/: hold 0 (88.9 %), 127 (11.1 %), and the labels of 3 classes are 0 to 2; tell what "
+        "each value is, such as --map '0=sound,127=dent'",
+    ),
+    (
         lambda labels: (255 if labels.sum() % 2 else 1) * (labels > 0),
         ("sound", "dent"),
         "masks/: 3 files hold 0 and 255 alone and others labels, never both, so 255 is white for "
@@ -307,6 +313,20 @@ def test_palettes_whose_indices_and_colours_disagree(source):
         "1=scratch, 2=dent; tell with --map which is right, such as "
         "--map '0=sound,1=scratch,2=dent'"
     )
+
+
+def test_palettes_that_hold_nothing_but_255(source, tmp_path):
+    describe(source)
+    many = np.resize(COLORS, (256, 3))
+    write(source, lambda labels: palette(np.where(labels > 0, 255, 0).astype(np.uint8), many))
+    with pytest.raises(DataError) as error:
+        diagnose(source)
+    assert str(error.value) == (
+        "masks/: are palettes of the indices 0 and 255 alone, so 255 is a class, or means not "
+        "labelled; tell it with --map '0=sound,255=scratch' or --map '0=sound,255=ignore'"
+    )
+    _, found = fixed(source, tmp_path / "new", mapping="0=sound,255=ignore")
+    assert_truth(found, lambda labels: np.where(labels > 0, 255, 0))
 
 
 def test_transparent_may_be_two_things(source, tmp_path):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from segnet_res.classes import ClassMap
 from segnet_res.data.doctor.colors import read_colors
-from segnet_res.data.doctor.numbers import read_numbers
+from segnet_res.data.doctor.numbers import WHITE, read_numbers
 from segnet_res.data.doctor.reading import TRANSPARENT, Reading, Told, listed, reach_of
 from segnet_res.data.doctor.survey import Survey, color_of
 from segnet_res.errors import DataError
@@ -147,6 +147,13 @@ def _with_alpha(survey: Survey, reading: Reading) -> Reading:
 
 def _of_palettes(survey: Survey, classes: ClassMap | None) -> Reading:
     """Return the reading of palette files: by index or by colour, when only one of them fits."""
+    if set(survey.numbers) == {0, WHITE}:
+        names = ("background", "defect") if classes is None else classes.names
+        raise DataError(
+            f"masks/: are palettes of the indices 0 and {WHITE} alone, so {WHITE} is a class, or "
+            f"means not labelled; tell it with --map '0={names[0]},{WHITE}={names[-1]}' or "
+            f"--map '0={names[0]},{WHITE}=ignore'"
+        )
     steady = all(len(colors) == 1 for colors in survey.meanings.values())
     used = {color for colors in survey.meanings.values() for color in colors}
     if classes is None:

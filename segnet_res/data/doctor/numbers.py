@@ -39,7 +39,8 @@ def read_numbers(survey: Survey, classes: ClassMap | None) -> Reading:
     if labels[-1] == len(classes):
         return _one_based(survey, classes, labels)
     for steps in _stretched(len(classes)):
-        if set(values) <= set(steps):
+        # Only the brightest value shows that the classes reach to it.
+        if values[-1] == WHITE and set(values) <= set(steps):
             found = f"grey values {_names(steps)} are the {len(classes)} classes, spread to 255"
             return Reading(classes, {step: i for i, step in enumerate(steps)}, None, found=(found,))
     raise DataError(
