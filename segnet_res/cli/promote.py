@@ -11,7 +11,6 @@ from segnet_res.cli.compare import SmallestRegionOption
 
 if TYPE_CHECKING:
     from segnet_res.retraining.comparison import Comparison, Exam
-    from segnet_res.retraining.golden import GoldenSet
     from segnet_res.retraining.promotion import Promotion
 
 RegistryOption = Annotated[
@@ -59,6 +58,7 @@ def promote(
     from segnet_res.retraining.golden import load_golden
     from segnet_res.retraining.promotion import (
         PromotionError,
+        check_training,
         check_words,
         plan_promotion,
     )
@@ -67,7 +67,8 @@ def promote(
 
     check_words(by=by, why=why, accept_misses=accept_misses)
     plan = plan_promotion(candidate, registry_folder(registry), name)
-    _check_apart(plan, load_golden(golden))
+    for text in check_training(plan, load_golden(golden)):
+        note(text)
     exam = open_exam(golden)
     comparison = _compared(plan, exam, smallest_region, device, backend)
     try:
@@ -95,17 +96,6 @@ def rollback(by: ByOption, why: WhyOption, registry: RegistryOption = Path("chec
     folder = registry_folder(registry)
     entry = roll_back(folder, by=by, why=why)
     say(f"{entry.checkpoint} serves in {folder} again, no longer {entry.before}")
-
-
-def _check_apart(plan: "Promotion", golden: "GoldenSet") -> None:
-    from segnet_res.cli._console import note
-    from segnet_res.retraining.promotion import check_untrained
-
-    if not check_untrained(plan.candidate, plan.metadata, golden):
-        note(
-            f"{plan.candidate}: no pictures of its training lie beside it, so that nobody can tell "
-            "here whether the golden set was trained on"
-        )
 
 
 def _compared(

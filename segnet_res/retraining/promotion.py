@@ -1,6 +1,7 @@
 """From a candidate to the checkpoint that serves: never by itself, and nothing is overwritten."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from segnet_res.data.dataset import INFO_FILE
 from segnet_res.errors import CheckpointError, DataError, UsageError
 from segnet_res.exported import is_export
 from segnet_res.images import atomic_write
+from segnet_res.retraining.apart import Clash
 from segnet_res.retraining.comparison import Comparison, Exam
 from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden import GoldenSet, find_golden_clashes
@@ -97,34 +99,49 @@ def plan_promotion(candidate: Path, folder: Path, name: str | None = None) -> Pr
     return plan
 
 
-def check_untrained(candidate: Path, metadata: Metadata, golden: GoldenSet) -> bool:
+def check_training(plan: Promotion, golden: GoldenSet) -> tuple[str, ...]:
     """Refuse a candidate that was trained on pictures of the golden set, or near-copies of them.
 
     Args:
-        candidate: The file; a retraining keeps its pictures beside it.
-        metadata: What it says about itself.
-        golden: The set.
+        plan: The promotion; a retraining keeps its pictures beside its checkpoints.
+        golden: What it is to be compared on.
 
     Returns:
-        Whether that could be told.
+        What somebody should know about its training, in one sentence each.
 
     Raises:
         DataError: names the pictures.
     """
-    data = RetrainFolder(candidate.parent).data
-    if not (data / INFO_FILE).is_file():
-        return False
-    trained = SegmentationDataset(data, "train")
-    clashes = find_golden_clashes(golden, [trained], metadata.channels)
-    if clashes:
-        listed = "; ".join(str(clash) for clash in clashes[:_MOST_NAMED])
-        more = len(clashes) - _MOST_NAMED
-        rest = f"; and {more:,} more" if more > 0 else ""
-        raise DataError(
-            f"{candidate}: was trained on pictures of the golden set ({listed}{rest}), so that "
-            "scores would flatter; retrain it with --golden"
+    notes = []
+    known, served = plan.metadata.parent, plan.serving
+    if served is not None and (known is None or known.split()[-1] != served.sha256[:12]):
+        notes.append(
+            f"{plan.candidate}: was not trained from {served.checkpoint}, which serves, but from "
+            f"{known or 'no other'}"
         )
-    return True
+    data = RetrainFolder(plan.candidate.parent).data
+    if not (data / INFO_FILE).is_file():
+        return (
+            *notes,
+            f"{plan.candidate}: no pictures of its training lie beside it, so that nobody can tell "
+            "here whether the golden set was trained on",
+        )
+    trained, chosen = (
+        find_golden_clashes(golden, [SegmentationDataset(data, split)], plan.metadata.channels)
+        for split in ("train", "val")
+    )
+    if trained:
+        raise DataError(
+            f"{plan.candidate}: was trained on pictures of the golden set ({_named(trained)}), so "
+            "that scores would flatter; retrain it with --golden"
+        )
+    if chosen:
+        notes.append(
+            f"{plan.candidate}: its best epoch was chosen by pictures of the golden set "
+            f"({_named(chosen)}), which flatters it a little; better make a golden set of a split "
+            "that is not validated on"
+        )
+    return tuple(notes)
 
 
 def promote(
@@ -224,6 +241,12 @@ def _check_name(plan: Promotion) -> None:
             f"{plan.target}: is there already and another checkpoint; nothing is overwritten, "
             "choose another name with --name"
         )
+
+
+def _named(clashes: Sequence[Clash]) -> str:
+    listed = "; ".join(str(clash) for clash in clashes[:_MOST_NAMED])
+    more = len(clashes) - _MOST_NAMED
+    return listed + (f"; and {more:,} more" if more > 0 else "")
 
 
 def _check_unchanged(plan: Promotion, comparison: Comparison | None) -> None:

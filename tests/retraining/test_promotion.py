@@ -223,6 +223,8 @@ def test_on_the_command_line(runner, folder, golden, say_always):
     candidate = say_always("runs/blind/best.safetensors", SOUND)
     result = runner.invoke(app, words(candidate, folder, golden))
     assert result.exit_code == 1
+    assert "was not trained from old, which serves, but from no other" in result.stderr
+    assert "no pictures of its training lie beside it" in result.stderr
     assert "newly missed: 2\n" in result.stdout
     assert "  nested/c: scratch of 192 px at 12, 16 (12 x 16); 100 % of it before" in result.stdout
     assert result.stderr.splitlines()[-1].startswith("error: blind: 2 defects are newly missed; ")
@@ -280,7 +282,12 @@ def test_a_candidate_that_was_trained_on_the_golden_set(
 ):
     candidate = say_always("run/best.safetensors", SCRATCH, shade=1)
     (tmp_path / "run" / "data").symlink_to(tiny_dataset)
-    assert runner.invoke(app, words(candidate, folder, golden)).exit_code == 0
+    result = runner.invoke(app, words(candidate, folder, golden))
+    assert result.exit_code == 0
+    assert (
+        "its best epoch was chosen by pictures of the golden set (tiny val: nested/c is tiny"
+        in (result.stderr)
+    )
     candidate = say_always("run/last.safetensors", SCRATCH, shade=2)
     trained = tmp_path / "copy"
     trained.mkdir()
