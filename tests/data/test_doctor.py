@@ -325,8 +325,8 @@ def test_palettes_that_hold_nothing_but_255(source, tmp_path):
         "masks/: are palettes of the indices 0 and 255 alone, so 255 is a class, or means not "
         "labelled; tell it with --map '0=sound,255=scratch' or --map '0=sound,255=ignore'"
     )
-    _, found = fixed(source, tmp_path / "new", mapping="0=sound,255=ignore")
-    assert_truth(found, lambda labels: np.where(labels > 0, 255, 0))
+    _, found = fixed(source, tmp_path / "new", mapping="0=sound,255=scratch")
+    assert_truth(found, lambda labels: np.where(labels > 0, 2, 0))
 
 
 def test_transparent_may_be_two_things(source, tmp_path):
