@@ -18,6 +18,7 @@ from segnet_res.retraining.golden import load_golden
 from segnet_res.retraining.heads import adapt
 from segnet_res.retraining.lineup import Lineup, line_up
 from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
+from segnet_res.retraining.probe import teach_new_rows
 from segnet_res.retraining.snapshot import Sourced, freeze, pools, read_sources
 from segnet_res.retraining.state import Request
 from segnet_res.training.descent import Descent, drawn_shares
@@ -92,7 +93,6 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
             "masks with `segnet-res data check`"
         )
     shares = drawn_shares(pixels, drawn)
-    adapt(checkpoint, lineup, shares.tolist()).save(run.start)
     new = sum(stem.startswith("new/") for stem in training.stems)
     config = choose_options(
         meta.recipe,
@@ -100,6 +100,11 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         pictures=new,
         same_classes=len(lineup.class_map) == len(meta.class_map),
     )
+    start = adapt(checkpoint, lineup, shares.tolist())
+    start = yield from teach_new_rows(
+        start, lineup, training, pixels=pixels, pools=drawn, config=config
+    )
+    start.save(run.start)
     known: dict[str, Any] = {
         "parent": f"{request.checkpoint.stem} {short_hash(request.checkpoint)}",
         "classes": _told(lineup),

@@ -12,7 +12,7 @@ from segnet_res.checkpoint import short_hash
 from segnet_res.data import fingerprint
 from segnet_res.errors import DataError, StorageError, TrainingError
 from segnet_res.images import write_mask
-from segnet_res.retraining import prepare
+from segnet_res.retraining import prepare, probe
 from segnet_res.retraining import run as runs
 from segnet_res.retraining.folder import RetrainFolder, take
 from segnet_res.retraining.plan import Speed
@@ -23,7 +23,12 @@ from segnet_res.training import RunFolder, train_events
 
 QUICK = {"epochs": 2, "steps": 2, "batch": 2, "crop": 32, "workers": 0, "device": "cpu"}
 
-pytestmark = pytest.mark.usefixtures("no_curves")
+pytestmark = pytest.mark.usefixtures("no_curves", "short_lesson")
+
+
+@pytest.fixture
+def short_lesson(monkeypatch):
+    monkeypatch.setattr(probe, "_STEPS", 2)
 
 
 @pytest.fixture
