@@ -6,6 +6,7 @@ from PIL import Image
 from segnet_res import SegmentationDataset, TrainConfig
 from segnet_res.errors import DataError, UsageError
 from segnet_res.training.crops import Crops, EpochSampler
+from segnet_res.training.descent import Pool
 from segnet_res.training.statistics import measure
 
 CONFIG = TrainConfig(crop=32, batch=2)
@@ -37,6 +38,21 @@ def test_rare_classes_are_favoured(tiny_dataset):
     stems = [crops[i][2] for i in range(60)]
     # Half of the crops look for the scratch, which only b has; the others go to a and b alike.
     assert 0.6 < stems.count("b") / 60 < 0.9
+
+
+@pytest.mark.parametrize("rare", [0.0, 1.0])
+def test_pools_are_drawn_by_their_shares(tiny_dataset, rare):
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    pixels = measure(dataset).pixels
+    config = TrainConfig(crop=32, rare=rare, augment="none")
+    shares = (Pool(0.2, np.array([0])), Pool(0.8, np.array([1])))
+    crops = Crops(dataset, pixels, config, pools=shares)
+    stems = [crops[i][2] for i in range(100)]
+    assert 0.7 < stems.count("b") / 100 < 0.9
+    # One pool of all is none.
+    every = Crops(dataset, pixels, config, pools=(Pool(1.0, np.array([0, 1])),))
+    plain = Crops(dataset, pixels, config)
+    assert [every[i][2] for i in range(20)] == [plain[i][2] for i in range(20)]
 
 
 def test_defects_of_other_pictures_are_pasted(tiny_dataset):
