@@ -15,8 +15,8 @@ from segnet_res.recipe import TrainConfig
 from segnet_res.training import Step, Validation, train_events
 from segnet_res.training.descent import Descent
 
-# Measured on magnetic tiles, see docs/retraining.md: as fast as from scratch, the old classes lose
-# more than the new one gains.
+# At the rate from scratch the first steps would unlearn what the parent knows; new classes have had
+# a lesson of their own by then (see `probe`).
 _SLOWER = 0.25
 
 # So many times is the candidate validated, the best of them kept.
