@@ -75,15 +75,11 @@ def history(
         bool, typer.Option("--json", help="Print every line with its comparison as JSON.")
     ] = False,
 ) -> None:
-    """Show which checkpoint served since when, who promoted it, and why; the newest last."""
+    """Show which checkpoint served since when (UTC), who wanted it, and why; the newest last."""
     import json
     from dataclasses import asdict
 
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from segnet_res.cli._console import console, note
+    from segnet_res.cli._console import note, say
     from segnet_res.retraining.registry import Registry, registry_folder
 
     registry = Registry(registry_folder(folder))
@@ -94,14 +90,14 @@ def history(
     if not entries:
         note(f"{registry.folder}: nothing was promoted here; `segnet-res promote` does")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("at (UTC)", "what", "checkpoint", "before", "by", "why", "accepted misses"):
-        table.add_column(heading, overflow="fold")
+    width = max(len(entry.checkpoint) for entry in entries)
     for entry in entries:
-        row = (entry.action, entry.checkpoint, entry.before, entry.by, entry.why, entry.accepted)
-        at = entry.at[:16].replace("T", " ")
-        table.add_row(at, *(Text("-" if text is None else text) for text in row))
-    console().print(table)
+        before = f"instead of {entry.before}; " if entry.before else ""
+        missed = f"; newly missed defects accepted: {entry.accepted}" if entry.accepted else ""
+        say(
+            f"{entry.at[:16].replace('T', ' ')}  {entry.action:<8}  {entry.checkpoint:<{width}}  "
+            f"{before}by {entry.by}: {entry.why}{missed}"
+        )
     _check_serving(registry.folder)
 
 

@@ -186,10 +186,10 @@ def print_comparison(result: "Comparison") -> None:
 
 
 def _print_flips(result: "Comparison") -> None:
-    from segnet_res.cli._console import say
+    from segnet_res.cli._console import counted, say
 
     flips = result.flips
-    small = f"; {flips.small:,} crumbs of fewer than {flips.smallest} px left out"
+    small = f"; {counted(flips.small, 'crumb')} of fewer than {flips.smallest} px left out"
     say(
         f"defects   {flips.found_before:,} of {flips.defects:,} found before, "
         f"{flips.found_after:,} after{small if flips.small else ''}"

@@ -1,5 +1,6 @@
 """``segnet-res promote`` and ``rollback``: which checkpoint serves."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,7 +78,8 @@ def promote(
         fail(str(error), EXIT_SOME_FAILED)
     say(f"{entry.checkpoint} serves in {plan.registry.folder}")
     if entry.before is not None:
-        note(f"back to {entry.before}: segnet-res rollback --registry {plan.registry.folder}")
+        back = f"segnet-res rollback --registry {shlex.quote(str(plan.registry.folder))}"
+        note(f"back to {entry.before}: {back} --by NAME --why TEXT")
 
 
 def rollback(by: ByOption, why: WhyOption, registry: RegistryOption = Path("checkpoints")) -> None:

@@ -232,7 +232,7 @@ def test_on_the_command_line(runner, folder, golden, say_always):
         app, words(candidate, folder, golden, "--accept-misses", "only hairlines")
     )
     assert result.exit_code == 0
-    assert f"back to old: segnet-res rollback --registry {folder}" in result.stderr
+    assert f"back to old: segnet-res rollback --registry {folder} --by NAME" in result.stderr
 
     listed = runner.invoke(app, ["checkpoints", "list", str(folder)]).stdout
     marked = [line.split()[0] for line in listed.splitlines() if line.split()[-1:] == ["yes"]]
@@ -252,9 +252,13 @@ def test_on_the_command_line(runner, folder, golden, say_always):
         ("promote", "blind", "only hairlines"),
         ("rollback", "old", None),
     ]
-    told = runner.invoke(app, ["checkpoints", "history", str(folder)]).stdout
-    assert "misses" in told
-    assert "rollback" in told
+    told = runner.invoke(app, ["checkpoints", "history", str(folder)]).stdout.splitlines()
+    assert [line[18:] for line in told] == [
+        "promote   old    by Ada: better",
+        "promote   blind  instead of old; by Ada: better; newly missed defects accepted: only "
+        "hairlines",
+        "rollback  old    instead of blind; by Eve: misses hairlines",
+    ]
 
 
 def test_the_list_warns_of_a_checkpoint_that_is_not_what_was_promoted(
