@@ -502,6 +502,23 @@ def test_filling_counts_centres():
     np.testing.assert_allclose(rectangle(0, 0, 4, 2, turn=90)[0], (3, -1))
 
 
+@pytest.mark.parametrize("value", [None, "x", float("nan"), 1e308, 10**30, {}])
+def test_coordinates_that_are_none(source, tmp_path, value):
+    new = tmp_path / "new"
+    coco(source, {"segmentation": [[1, 1, 5, 1, 5, value]]})
+    assert "an outline has 0 corners that are numbers, not three" in refusal("coco", source, new)
+    coco(source, {"segmentation": {"size": [12, 16], "counts": [192, value]}})
+    assert "the mask of 'dent' on a.png cannot be read (" in refusal("coco", source, new)
+    (source / "result.json").unlink()
+    labelme(source, {"label": "d", "shape_type": "rectangle", "points": [[0, 0], [1, value]]})
+    assert "a.json: shape 1 lacks something or holds" in refusal("labelme", source, new)
+    (source / "a.json").unlink()
+    studio(source, region("ellipse", "d", x=5, y=value, radiusX=1, radiusY=1))
+    assert "task 5 lacks something or holds what it" in refusal("labelstudio", source, new)
+    studio(source, region("brush", "d", format="rle", rle=[value]))
+    assert "the mask of 'd' on a.png cannot be read (" in refusal("labelstudio", source, new)
+
+
 def test_run_lengths():
     # Written by pycocotools 2.0.11 for columns 1 and 2 of the second row of 4x3 pixels.
     assert coco_counts("41202") == [4, 1, 2, 1, 4]

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 from segnet_res.classes import ClassMap, background
 from segnet_res.data.dataset import DatasetInfo, read_info
 from segnet_res.data.importers._plan import Entry, Plan
-from segnet_res.data.importers._shapes import Ring, fill
+from segnet_res.data.importers._shapes import Ring, fill, number
 from segnet_res.data.importers.folder import MaskOptions
 from segnet_res.data.names import BACKGROUND, IGNORED, same_name
 from segnet_res.errors import DataError, UsageError
 from segnet_res.images import Channels, UInt8Array, image_size, is_grey
 
 _PLAIN_FOLDERS = {"images", "jpegimages", "leftimg8bit", "imgs", "img", "default"}
+
+
+# What comes of reading a file whose parts are missing or of another kind than they should be.
+FAULTS = (AttributeError, TypeError, LookupError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,10 @@ def ring(numbers: object, what: str) -> Ring:
     """
     try:
         points = np.asarray(numbers, np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
+        points = np.array([[number(x), number(y)] for x, y in points.tolist()])
+    except (TypeError, ValueError, OverflowError):
         points = np.zeros((0, 2))
-    if len(points) < 3 or not np.isfinite(points).all():
+    if len(points) < 3:
         raise DataError(
             f"{what}: an outline has {len(points)} corners that are numbers, not three or more; "
             "draw it again or take it out"
@@ -241,7 +246,7 @@ def paint(drawing: Drawing, class_map: ClassMap) -> UInt8Array:
             continue
         try:
             pixels = area.bitmap()
-        except (ValueError, OSError) as error:
+        except (ValueError, TypeError, OverflowError, OSError) as error:
             raise DataError(
                 f"{drawing.file.name}: the mask of {area.name!r} on {drawing.image.name} cannot be "
                 f"read ({error}); export it again"

@@ -16,6 +16,22 @@ Ring = NDArray[np.float64]
 
 _CORNERS_OF_ELLIPSE = 720
 
+# No picture is so large, and computing with larger numbers would overflow.
+_FARTHEST = 1e7
+
+
+def number(value: object) -> float:
+    """Return a coordinate or length.
+
+    Raises:
+        ValueError: when it is no number, or one beyond any picture.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        found = float(value) if abs(value) < _FARTHEST else math.inf
+        if math.isfinite(found):
+            return found
+    raise ValueError(f"{value!r} is no coordinate")
+
 
 def fill(rings: Iterable[Ring], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the pixels whose centres lie inside of an odd number of rings, (H, W) bool.
@@ -56,13 +72,22 @@ def rectangle(
     """Return the corners of a rectangle, turned clockwise by degrees.
 
     It turns around its centre where no pivot is given.
+
+    Raises:
+        ValueError: as `number`.
     """
+    left, top, right, bottom, turn = map(number, (left, top, right, bottom, turn))
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
     return _turned(corners, turn, pivot or ((left + right) / 2, (top + bottom) / 2))
 
 
 def ellipse(x: float, y: float, across: float, down: float, turn: float = 0.0) -> Ring:
-    """Return an outline of an ellipse with these half axes, turned clockwise by degrees."""
+    """Return an outline of an ellipse with these half axes, turned clockwise by degrees.
+
+    Raises:
+        ValueError: as `number`.
+    """
+    x, y, across, down, turn = map(number, (x, y, across, down, turn))
     angles = np.linspace(0, 2 * math.pi, _CORNERS_OF_ELLIPSE, endpoint=False)
     outline = np.column_stack([x + across * np.cos(angles), y + down * np.sin(angles)])
     return _turned(outline, turn, (x, y))
@@ -89,7 +114,9 @@ def runs_to_mask(
     [[0, 1], [1, 0]]
     """
     height, width = size
-    runs = np.asarray(counts, np.int64)
+    runs = np.asarray(counts)
+    if runs.ndim != 1 or runs.dtype.kind not in "iu":
+        raise ValueError("runs are no whole numbers")
     if (runs < 0).any() or runs.sum() != height * width:
         raise ValueError(f"runs add up to {runs.sum()} pixels of {height * width}")
     flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
@@ -138,7 +165,7 @@ def unpack_brush(packed: Sequence[int]) -> NDArray[np.uint8]:
         ValueError: when the data are cut off or hold no bytes.
     """
     data = np.asarray(packed)
-    if data.ndim != 1 or not len(data) or data.min() < 0 or data.max() > 255:
+    if data.ndim != 1 or data.dtype.kind not in "iu" or data.min() < 0 or data.max() > 255:
         raise ValueError("holds no bytes")
     stream = _Bits(data.astype(np.uint8).tobytes())
     total, word = stream.read(32), stream.read(5) + 1

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.data.importers._drawn import (
+    FAULTS,
     Area,
     Drawing,
     Tally,
@@ -114,7 +115,7 @@ def _drawings(
             )
             for image in content["images"]
         ]
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
+    except FAULTS as error:
         raise DataError(
             f"{path.name}: an image or annotation lacks something or holds what it should not "
             f"({type(error).__name__}: {error}); export it again"

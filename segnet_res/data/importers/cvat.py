@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from segnet_res.data.importers._drawn import (
+    FAULTS,
     Area,
     Drawing,
     Tally,
@@ -80,7 +81,7 @@ def _drawing(path: Path, image: ElementTree.Element, pictures: Pictures, tally: 
         where = f"{path.name}: {shape.tag} {shape.get('label')!r} on {name}"
         try:
             areas.append(make(shape.attrib, where))
-        except (KeyError, ValueError) as error:
+        except FAULTS as error:
             raise DataError(
                 f"{where} lacks something or holds what it should not "
                 f"({type(error).__name__}: {error}); export it again"

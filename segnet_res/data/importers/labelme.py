@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segnet_res.data.importers._drawn import (
+    FAULTS,
     Area,
     Drawing,
     Tally,
@@ -64,7 +65,7 @@ def _drawing(path: Path, content: Mapping[str, Any], pictures: Pictures, tally: 
                 tally.add(f"shapes of kind {kind}, which have no area")
                 continue
             areas.append(make(shape, where))
-        except (AttributeError, TypeError, KeyError, ValueError) as error:
+        except FAULTS as error:
             raise DataError(
                 f"{where} lacks something or holds what it should not "
                 f"({type(error).__name__}: {error}); save it again with LabelMe"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.data.importers._drawn import (
+    FAULTS,
     Area,
     Drawing,
     Tally,
@@ -90,14 +91,14 @@ def _drawing(
                 continue
             if region.get("image_rotation"):
                 raise DataError(
-                    f"{where}: its picture was turned by {region['image_rotation']} degrees; "
+                    f"{where}: its picture was turned by {region['image_rotation']!r} degrees; "
                     "turn the picture's file and annotate that"
                 )
             size = (int(region["original_height"]), int(region["original_width"]))
             sizes.add(size)
             names = region["value"].get(region["type"])
             areas.append(make(_name(names, where), region["value"], size, where))
-    except (AttributeError, TypeError, KeyError, ValueError) as error:
+    except FAULTS as error:
         raise DataError(
             f"{where} lacks something or holds what it should not "
             f"({type(error).__name__}: {error}); export it again"
