@@ -14,7 +14,9 @@ from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError
 from segnet_res.inference import Segmenter
 from segnet_res.retraining.comparison import Contender, compare, open_exam
+from segnet_res.retraining.flips import FlipCounter
 from segnet_res.retraining.golden_making import make_golden
+from segnet_res.retraining.matching import match_classes
 
 CLASSES = ClassMap.from_names(["sound", "crack", "dent"])
 
@@ -200,3 +202,17 @@ def test_an_empty_split(dataset):
     root = dataset(a=part())
     with pytest.raises(DataError, match="parts: the split 'test' is empty; choose another split"):
         finish(compare(PARENT, CANDIDATE, open_exam(root, "test")))
+
+
+def test_where_nothing_is_background_a_region_must_be_named():
+    road = ClassMap.from_names(["Road", "Sky"])
+    counter = FlipCounter(match_classes(road, road, road))
+    truth = np.zeros((8, 8), np.uint8)
+    truth[:4] = 1
+    other = np.zeros_like(truth)
+    other[:1] = 1  # a quarter of the sky; of the road all
+    counter.add("a", "a", truth, other, 1 - truth)
+    flips = counter.result()
+    assert (flips.defects, flips.found_before, flips.found_after) == (2, 2, 0)
+    missed = {one.name: (one.before, one.after) for one in flips.newly_missed}
+    assert missed == {"Road": (1, 0), "Sky": (0.25, 0)}
