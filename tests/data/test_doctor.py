@@ -379,6 +379,14 @@ def test_one_file_for_each_class(source, tmp_path, form):
     assert_truth(found, lambda labels: np.array([0, 2, 1], np.uint8)[labels])
 
 
+def test_the_only_class_is_called_after_its_files(source, tmp_path):
+    write(source, lambda labels: (255 * (labels > 0)).astype(np.uint8), "_Dent.png")
+    diagnosis, found = fixed(source, tmp_path / "new")
+    assert diagnosis.mapping == "0=background,255=Dent"
+    assert diagnosis.found[-1] == "the only class is called 'Dent' after the masks"
+    assert_truth(found, lambda labels: (labels > 0).astype(np.uint8))
+
+
 def test_classes_that_overlap(source, tmp_path):
     for i in range(COUNT):
         for label, name in enumerate(NAMES[1:], start=1):

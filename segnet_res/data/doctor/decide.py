@@ -42,6 +42,16 @@ def decide(survey: Survey, classes: ClassMap | None, told: Told | None) -> Readi
     return _with_alpha(survey, reading)
 
 
+def named_after(reading: Reading, ending: str) -> Reading:
+    """Call the only class, that nobody named, after the ending of masks like ``a_dent.png``."""
+    if reading.class_map.names != ("background", "defect"):
+        return reading
+    classes = ClassMap.from_names(["background", ending])
+    return _noted(
+        replace(reading, class_map=classes), f"the only class is called {ending!r} after the masks"
+    )
+
+
 def _as_told(survey: Survey, told: Told) -> Reading:
     if survey.transparent and told.transparent is None:
         raise DataError(

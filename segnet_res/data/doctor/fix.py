@@ -1,6 +1,6 @@
 """The doctor's two visits: look at every mask and decide, then write the corrected copy."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,8 @@ from segnet_res.data.dataset import (
     size_mismatch,
 )
 from segnet_res.data.doctor import separate, surplus
-from segnet_res.data.doctor.decide import decide
+from segnet_res.data.doctor.decide import decide, named_after
+from segnet_res.data.doctor.ends import find_ends
 from segnet_res.data.doctor.layout import WHOLE, Layout, Pair, find_layout
 from segnet_res.data.doctor.reading import Reading, parse_mapping
 from segnet_res.data.doctor.repair import labels_of
@@ -27,10 +28,7 @@ from segnet_res.data.doctor.survey import RawMask, Survey, read_raw
 from segnet_res.data.splits import write_splits
 from segnet_res.data.storage import copy_file, new_folder
 from segnet_res.errors import DataError, ImageError, UsageError
-from segnet_res.images import Channels, UInt8Array, image_size, is_grey, read_image, write_mask
-
-# Masks that are looked at to tell which row is the surplus one.
-_ENOUGH_MASKS = 200
+from segnet_res.images import Channels, UInt8Array, image_size, is_grey, write_mask
 
 
 @dataclass(frozen=True)
@@ -165,8 +163,12 @@ def diagnose_steps(
         stack, found = separate.stacking(coverage, labels, options.order)
     else:
         reading = decide(survey, classes, told)
+        if classes is None and told is None and layout.ending:
+            reading = named_after(reading, layout.ending)
         classes, found = reading.class_map, (_kinds(survey), *reading.found)
-    ends, notes = _ends(larger, options, lambda p: _read_labels(p, reading, stack, labels))
+    ends, notes = find_ends(
+        larger, options.surplus, lambda p: _read_labels(p, reading, stack, labels)
+    )
     return Diagnosis(
         source,
         DatasetInfo(
@@ -278,50 +280,6 @@ def _kinds(survey: Survey) -> str:
     kinds = " and ".join(f"{count} {kind}" for kind, count in sorted(survey.kinds.items()))
     lossy = f", {survey.lossy} of them JPEG" if survey.lossy else ""
     return f"{kinds} mask{'s' if survey.files > 1 else ''}{lossy}"
-
-
-def _ends(
-    larger: Sequence[Pair], options: FixOptions, read: Callable[[Pair], UInt8Array]
-) -> tuple[surplus.Ends, tuple[str, ...]]:
-    """Decide which row and column is the surplus one, from the edges of the pictures.
-
-    Raises:
-        DataError: when the pictures do not tell and neither does the user.
-    """
-    if not larger:
-        return surplus.Ends(), ()
-    what = f"{len(larger)} masks are one pixel larger than their pictures"
-    if options.surplus is not None:
-        last = options.surplus == "last"
-        return surplus.Ends(last, last), (f"{what}; the {options.surplus} row or column goes",)
-    compared = [
-        surplus.compare(read_image(pair.image, 1), read(pair)) for pair in larger[:_ENOUGH_MASKS]
-    ]
-    judged: list[bool] = []
-    notes = []
-    for axis, line in enumerate(("row", "column")):
-        if not _too_large(larger, axis):
-            judged.append(True)
-            continue
-        values = [result[axis] for result in compared]
-        told = surplus.judge([value for value in values if value is not None])
-        if told is None:
-            raise DataError(
-                f"masks/: {what}, and the edges of the pictures do not tell whether the first or "
-                f"the last {line} is the surplus one; tell it with --surplus last or "
-                "--surplus first"
-            )
-        judged.append(told)
-        end = "last" if told else "first"
-        notes.append(f"{what}; without the {end} {line} their borders lie on edges of the pictures")
-    return surplus.Ends(*judged), tuple(notes)
-
-
-def _too_large(pairs: Sequence[Pair], axis: int) -> bool:
-    return any(
-        image_size(next(iter(pair.masks.values())))[axis] != image_size(pair.image)[axis]
-        for pair in pairs
-    )
 
 
 def _channels(pairs: Sequence[Pair]) -> Channels:

@@ -14,6 +14,9 @@ WHOLE = ""
 
 _MOST_NAMED = 3
 
+# Endings that say that a file is a mask, and not of what.
+_NO_CLASS = ("mask", "masks", "label", "labels", "gt", "seg", "segmentation", "annotation", "truth")
+
 # From the stem of a mask and the stems of all pictures to the picture and the class.
 _Matcher = Callable[[str, Mapping[str, Path]], tuple[str, str] | None]
 
@@ -44,12 +47,15 @@ class Layout:
         classes: The classes that have files of their own; empty where a picture has one mask.
         found: What was seen, one sentence each.
         left_out: Files that belong to nothing, one sentence each.
+        ending: What all masks have after the pictures' names, or their only folder; empty where
+            there is nothing, or a word that tells no class, such as "mask".
     """
 
     pairs: tuple[Pair, ...]
     classes: tuple[str, ...]
     found: tuple[str, ...]
     left_out: tuple[str, ...]
+    ending: str = ""
 
 
 def find_layout(source: Path, names: Sequence[str] = ()) -> Layout:
@@ -86,7 +92,10 @@ def find_layout(source: Path, names: Sequence[str] = ()) -> Layout:
             "name masks like their pictures, with the class as ending or folder if need be"
         )
     found = _sentences(matches, pairs, classes, masks)
-    return Layout(tuple(_listed(source, pairs)), classes, found, tuple(left_out))
+    ending = "" if classes else next(iter(matches.values()))[1]
+    if same_name(ending, _NO_CLASS) is not None:
+        ending = ""
+    return Layout(tuple(_listed(source, pairs)), classes, found, tuple(left_out), ending)
 
 
 def _collect(
