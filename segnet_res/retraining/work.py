@@ -81,12 +81,18 @@ def _work(run: RetrainFolder, keeper: "_Keeper") -> Iterator[Progress]:
         prepared = yield from _told(prepare(run, request), keeper, "preparing")
         yield keeper.planned(prepared)
         folder = RunFolder(run.path)
+        begun = folder.state.exists()
+        if not begun:
+            # Written last in an epoch: what lies here without it was cut short and will be again.
+            for path in (folder.best, folder.last):
+                path.unlink(missing_ok=True)
         events = train_events(
             prepared.plan.config,
             run.data,
             run.path,
-            resume=folder.config.exists(),
-            start=run.start,
+            resume=begun,
+            # A run that goes on has its weights in its state, wherever its folder has been moved.
+            start=None if begun else run.start,
             licence=(run.read_plan() or {}).get("licence"),
             descent=prepared.descent,
         )

@@ -107,7 +107,8 @@ def test_a_stopped_retraining_ends_as_an_uninterrupted_one(tmp_path, request_all
     stopped = runs.status(broken.path)
     assert (stopped.state, stopped.doing) == ("stopped", "it can be resumed")
     assert not broken.stop.exists()
-    # What the datasets have become since does not matter.
+    # What the datasets have become since does not matter, nor where the folder lies.
+    broken = RetrainFolder(broken.path.rename(tmp_path / "moved"))
     (request_all.dataset / "masks" / "p.png").unlink()
     list(work(broken, 3))
     assert runs.status(broken.path).state == "finished"
@@ -118,6 +119,18 @@ def test_a_stopped_retraining_ends_as_an_uninterrupted_one(tmp_path, request_all
     config = RunFolder(broken.path).read_config()
     with pytest.raises(TrainingError, match=r"is a retraining; go on with `segnet-res retrain --"):
         next(train_events(config, broken.data, broken.path, resume=True))
+
+
+def test_killed_before_its_first_epoch_is_whole_it_begins_again(tmp_path, request_all):
+    whole, broken = asked(tmp_path / "whole", request_all), asked(tmp_path / "broken", request_all)
+    list(work(whole, 1))
+    told = work(broken, 2)
+    next(one for one in told if one.step)
+    told.close()
+    # As if it had been killed between the checkpoint and the state of the epoch.
+    RunFolder(broken.path).best.write_bytes(b"half an epoch")
+    list(work(broken, 3))
+    assert_equal_weights(whole, broken)
 
 
 def test_a_failure_is_told_and_mended(tmp_path, request_all, tiny_dataset):
