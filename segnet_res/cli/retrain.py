@@ -84,7 +84,7 @@ def retrain(
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(show_default="a quarter of the parent's", help="Learning rate."),
+        typer.Option(show_default="a 16th of the parent's", help="Learning rate."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(show_default="0", help="Seed of everything drawn.")

@@ -6,10 +6,19 @@ it would stay there for hundreds of steps. The row is therefore taught first, at
 features as they are; that costs no pass back through the network, and the answers of the old
 classes among each other do not change.
 
-Measured on magnetic tiles, with the row of blowholes taken out of the bundled checkpoint and 20
-pictures of them, crops of 96, a quarter of the rate from scratch: without this lesson an IoU of 0
-after 120 steps, with it 45 % after 50. (First the head, then everything: Kumar et al.,
-"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", ICLR 2022.)
+First the head, then everything: Kumar et al., "Fine-Tuning can Distort Pretrained Features and
+Underperform Out-of-Distribution", ICLR 2022. Measured on magnetic tiles, with the row of blowholes
+taken out of the bundled checkpoint and 20 pictures of them; IoU on held-out tiles after 50 steps
+of crops of 96, one run each:
+
+============================================ =====
+a row as a fresh network draws it               1 %
+the same, with this lesson                     13 %
+the background's row, even after 120 steps      0 %
+the background's row, with this lesson         45 %
+============================================ =====
+
+The layers below had seen blowholes, so this tells about the row and not about new classes as such.
 """
 
 from collections.abc import Generator

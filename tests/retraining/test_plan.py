@@ -16,7 +16,7 @@ def test_options_follow_from_parent_and_data():
     config = choose()
     assert (config.crop, config.batch, config.relax) == (256, 6, 0.4)
     assert config.arch is None  # it is the checkpoint's
-    assert config.lr == pytest.approx(4e-4)
+    assert config.lr == pytest.approx(1e-4)
     assert (config.epochs, config.steps) == (8, 100)  # 40 steps for each of 20 pictures
     assert choose(pictures=1).steps == 50  # at least 400 on a CPU
     assert choose(pictures=1000).steps == 200  # at most 1600

@@ -69,7 +69,7 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     assert (meta.channels, meta.mean, meta.std) == (1, (60.0,), (50.0,))
     assert meta.parent == f"tiny {short_hash(tiny_checkpoint)}"
     assert meta.recipe["retrained"]["added"] == ["dent"]
-    assert meta.recipe["lr"] == pytest.approx(5e-4)
+    assert meta.recipe["lr"] == pytest.approx(1.25e-4)
     assert meta.data["fingerprint"] == fingerprint(SegmentationDataset(run.data, "train"))
     assert [(one["name"], one["train"]) for one in meta.data["sources"]] == [
         ("dents", 2),
@@ -78,7 +78,6 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     old = SegmentationDataset(request_all.bases[0], "train")
     assert meta.data["sources"][1]["fingerprint"] == fingerprint(old)
     assert "path" not in meta.data["sources"][0]  # where it lay is nobody's business
-    # Half of the crops show the two new pictures, so the shares do too.
     assert sum(meta.class_shares) == pytest.approx(1)
     # It can be scored on the new dataset as it is.
     segmenter = Segmenter.from_checkpoint(run.path / "best.safetensors", device="cpu")
@@ -95,7 +94,7 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     grandchild = Checkpoint.load(again.path / "best.safetensors").metadata
     assert grandchild.data["ancestors"] == [meta.parent]
     assert grandchild.recipe["retrained"]["added"] == []
-    assert grandchild.recipe["lr"] == pytest.approx(5e-4)
+    assert grandchild.recipe["lr"] == pytest.approx(1.25e-4)
 
 
 def test_a_stopped_retraining_ends_as_an_uninterrupted_one(tmp_path, request_all):
