@@ -126,7 +126,7 @@ def predict_large(
         canvas = picture.canvas() if kind is showing[-1] else None
         _write(kind, kinds[kind], found, segmenter.class_map, picture, canvas)
     picture = canvas = None
-    for kind in kinds.keys() - showing:
+    for kind in (kind for kind in kinds if not kind.needs_image):
         if kind.pixels is None:
             prediction = Prediction(found.labels, _sure(found.labels))
             kind.write(kinds[kind], None, prediction, segmenter.class_map, name=name)
