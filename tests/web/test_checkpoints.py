@@ -69,3 +69,18 @@ def test_a_model_stays_loaded_and_is_loaded_anew_when_its_file_changes(folder):
     (folder / "tiny.safetensors").write_bytes(copy)
     with library.borrow("tiny") as reloaded:
         assert reloaded is not first
+
+
+def test_exports_are_listed_and_lent_beside_their_checkpoint(tiny_exports):
+    library = Library(tiny_exports, device="cuda:9")
+    cards = library.cards()
+    assert [card["name"] for card in cards] == ["tiny", "tiny.onnx", "tiny.xml"]
+    assert [card["error"] for card in cards] == [None] * 3
+    assert {card["architecture"] for card in cards} == {"ressegnet-tiny"}
+    both = [(tiny_exports / name).stat().st_size for name in ("tiny.xml", "tiny.bin")]
+    assert cards[2]["bytes"] == sum(both) == library.key("tiny.xml")[2]
+    assert library.first() == "tiny"
+    for name, backend in (("tiny.onnx", "onnxruntime"), ("tiny.xml", "openvino")):
+        # The page's device is for checkpoints: exports run on the CPU.
+        with library.borrow(name) as segmenter:
+            assert segmenter.backend == backend
