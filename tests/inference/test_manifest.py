@@ -125,6 +125,22 @@ def test_other_limits_judge_the_masks_that_are_there(source, tmp_path):
     assert {row["verdict"] for row in read(target)[1].values()} == {None}
 
 
+def test_what_is_made_from_the_mask_needs_no_model(source, tmp_path):
+    target, kinds = tmp_path / "out", ("masks", "colors", "polygons")
+    run(make_segmenter(), source, tmp_path / "fresh", save=kinds)
+    run(make_segmenter(), source, target)
+    again = make_segmenter()
+    run(again, source, target, save=kinds)
+    assert again.runtime.seen == []
+    assert contents(target) == contents(tmp_path / "fresh")
+    assert read(target)[1]["a.png"]["outputs"].keys() == set(kinds)
+    (target / "polygons/a.json").write_text("{")
+    results = run(again, source, target, save=kinds)
+    assert [name for name, r in results.items() if not r.kept] == ["a.png"]
+    assert again.runtime.seen == []
+    assert contents(target) == contents(tmp_path / "fresh")
+
+
 def test_limits_of_another_size_fail_the_picture_and_nothing_is_written(source, tmp_path):
     spec = Spec.parse("picture: {width: 30, height: 20}\nothers: {max_count: 99}", name="l.yaml")
     results = run(make_segmenter(), source, tmp_path / "out", spec=spec)
