@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from segnet_res.errors import StorageError
-from segnet_res.inference import FolderRun, folder, pipeline
+from segnet_res.inference import FolderRun, folder, locks, pipeline
 from segnet_res.inference.locks import LOCK_NAME, locked
 from tests.conftest import ROOT
 from tests.inference.conftest import contents, make_segmenter, names, run, save
@@ -134,6 +134,27 @@ def test_the_lock_is_gone_with_its_run(tmp_path):
     with locked(tmp_path / "out"):
         assert (tmp_path / "out" / LOCK_NAME).exists()
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_journal_stays_small_and_keeps_what_killed_runs_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "_ENOUGH", 1000)
+    path = tmp_path / LOCK_NAME
+    path.write_text('{"output": "masks/a.png", "sha256": "1"}\n{"output": "masks/b.p')
+
+    def work():
+        with locked(tmp_path) as journal:
+            for i in range(200):
+                journal.begin({f"masks/{i}.png": "2"})
+                journal.end()
+                assert path.stat().st_size < 1500
+            journal.begin({"masks/c.png": "3"})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    with locked(tmp_path) as journal:
+        assert {("masks/a.png", "1"), ("masks/c.png", "3")} <= set(journal.entries())
+    assert not path.exists()
 
 
 @pytest.fixture
