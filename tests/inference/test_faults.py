@@ -201,6 +201,19 @@ def test_a_manifest_that_has_no_more_room(many, tmp_path):
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 9000
 
 
+def test_a_target_that_is_read_only(many, tiny_disk):
+    run(make_segmenter(), many / "0", tiny_disk / "out")
+    before = contents(tiny_disk / "out")
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    for target in ("out", "new"):
+        message = (
+            rf"{target}: cannot be written \(Read-only file system\); free some room or choose"
+        )
+        with pytest.raises(StorageError, match=message):
+            run(make_segmenter(), many, tiny_disk / target)
+    assert contents(tiny_disk / "out") == before
+
+
 def test_a_target_that_cannot_be_written(many, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot be written \(Not a directory\); free some"):
