@@ -93,6 +93,9 @@ def check(job: Job, terms: Terms) -> Check:
     if job.error is not None:
         return Check(job, None, error=job.error)
     seen = stamp(job.path)
+    if seen is not None and not job.path.is_file():
+        # A list may name anything; some devices never end.
+        return Check(job, None, error="is a folder or a device; give pictures only")
     try:
         sha = digest_of_file(job.path)
     except FileNotFoundError:

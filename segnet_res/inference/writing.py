@@ -183,7 +183,13 @@ class Writer:
         record = replace(record, time=now())
         start = self._manifest.append(record.to_row())
         self._journal.end()
-        return FileResult(check.job.path, record, by_hand=tuple(told.by_hand), start=start)
+        return FileResult(
+            check.job.path,
+            record,
+            reviewed=check.todo is Todo.REVIEW,
+            by_hand=tuple(told.by_hand),
+            start=start,
+        )
 
     def _refined(self, prediction: Prediction) -> Prediction:
         terms = self._terms
