@@ -39,6 +39,9 @@ ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "checkpoints" / "magnetic-tile.safetensors"
 RESULTS = Path(__file__).parent / "results" / "speed.json"
 
+PAGE = ROOT / "docs" / "speed.md"
+BEGIN, END = "<!-- measured: begin (benchmarks/speed.py) -->", "<!-- measured: end -->"
+
 UNET18, UNET34 = "smp:unet-resnet18", "smp:unet-resnet34"
 
 # What runs an export, and in which precisions.
@@ -297,6 +300,43 @@ def ratios(seconds: dict[str, float], steps: dict[str, float], backend: str) -> 
     return {key: float(np.round(value, 3)) for key, value in result.items()}
 
 
+def tables(result: dict[str, Any]) -> str:
+    """Return what `docs/speed.md` shows of a measurement: ratios, never seconds."""
+    seconds = result["seconds_a_picture"]
+    base = seconds["smp unet-resnet18, torch float32"]
+    lines = [
+        f"On {result['machine']}, by {result['checkpoint']} ({result['hash']}), "
+        f"{result['pictures']}, median of {result['rounds']} rounds; "
+        + ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+        + ".",
+        "",
+        "| | times as many pictures a second as smp Unet-resnet18 by torch float32 |",
+        "|---|---:|",
+    ]
+    ranked = sorted(seconds.items(), key=lambda item: item[1])
+    lines += [f"| {name} | {base / value:.2f} |" for name, value in ranked]
+    steps = result["seconds_of_steps"]
+    lines += [
+        "",
+        f"| step, backend {result['chosen_backend']} | share of the model's time |",
+        "|---|---:|",
+    ]
+    lines += [f"| {name} | {value / steps['model']:.3f} |" for name, value in steps.items()]
+    lines += ["", "| the whole command by | peak memory |", "|---|---:|"]
+    lines += [
+        f"| {backend} | {one['peak_mib']:.0f} MiB |" for backend, one in result["commands"].items()
+    ]
+    return "\n".join(lines)
+
+
+def write_tables(result: dict[str, Any]) -> None:
+    """Put the tables between the marker lines of the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(result)}\n\n{END}{after}", encoding="utf-8")
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -312,6 +352,8 @@ def main() -> None:
     )
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if arguments.json == RESULTS:
+        write_tables(result)
     for name, seconds in sorted(result["seconds_a_picture"].items(), key=lambda item: item[1]):
         print(f"{name:45} {1000 * seconds:8.1f} ms a picture")
     for backend, one in result["commands"].items():
