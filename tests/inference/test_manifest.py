@@ -250,6 +250,20 @@ def test_results_follow_the_names_of_their_pictures(source, tmp_path):
     assert names(target / "masks") == ["a.bmp.png", "a.png.png", "b.png", "sub/c.png"]
 
 
+def test_a_picture_whose_results_were_replaced_is_no_longer_told_of(source, tmp_path):
+    target, report = tmp_path / "out", tmp_path / "r.csv"
+    run(make_segmenter(), source, target)
+    (source / "a.png").rename(source / "a.bmp")
+    run(make_segmenter(), source, target, report=report)
+    told = [line.split(",")[0] for line in report.read_text().splitlines()]
+    assert told == ["path", "a.bmp", "b.jpg", "sub/c.png"]
+    assert names(target / "masks") == ["a.png", "b.png", "sub/c.png"]
+    # Back again, it is new.
+    (source / "a.bmp").rename(source / "a.png")
+    results = run(make_segmenter(), source, target, report=report)
+    assert [name for name, result in results.items() if not result.kept] == ["a.png"]
+
+
 def test_a_manifest_that_is_something_else_stays(source, tmp_path):
     (tmp_path / "out").mkdir()
     path = tmp_path / "out/manifest.jsonl"
@@ -264,8 +278,10 @@ def test_lines_that_are_damaged_are_done_again(source, tmp_path):
     run(make_segmenter(), source, target)
     path = target / "manifest.jsonl"
     lines = path.read_text().splitlines()
-    lines[1] = lines[1][:50]
-    lines[2] = lines[2].replace('"outputs":{', '"outputs":[{').replace("}}}", "}}]}")
+    place = {json.loads(line).get("path"): i for i, line in enumerate(lines)}
+    lines[place["a.png"]] = lines[place["a.png"]][:50]
+    other = json.loads(lines[place["b.jpg"]])
+    lines[place["b.jpg"]] = json.dumps(other | {"outputs": ["masks/b.png"]})
     path.write_text("".join(f"{line}\n" for line in lines))
     results = run(make_segmenter(), source, target)
     assert {n: r.kept for n, r in results.items()}["sub/c.png"]
