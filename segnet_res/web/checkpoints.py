@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segnet_res.checkpoint import Metadata, checkpoint_name, find_checkpoints, read_metadata
-from segnet_res.classes import format_color
+from segnet_res.classes import background, format_color
 from segnet_res.errors import CheckpointError, SegnetResError
 from segnet_res.exported import files_of, is_export
 from segnet_res.web.turns import Turnstile
@@ -68,6 +68,10 @@ class Entry:
         }
 
 
+def _has_no_background(entry: Entry) -> bool:
+    return entry.metadata is not None and background(entry.metadata.class_map) is None
+
+
 class Library:
     """Finds checkpoints in a folder and lends their models.
 
@@ -87,14 +91,18 @@ class Library:
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
-        """Return every checkpoint of the folder by name, broken ones with their reason."""
+        """Return every checkpoint of the folder by name, broken ones with their reason.
+
+        Those that know no background, such as road scenes, come last: the page opens with the
+        first, and it is for inspection.
+        """
         entries = []
         for path in find_checkpoints(self.folder):
             try:
                 entries.append(Entry(checkpoint_name(path), path, read_metadata(path)))
             except SegnetResError as error:
                 entries.append(Entry(checkpoint_name(path), path, error=str(error)))
-        return entries
+        return sorted(entries, key=_has_no_background)
 
     def cards(self) -> list[dict[str, Any]]:
         """Return the card of every checkpoint; a file that has just vanished is left out."""

@@ -1,9 +1,12 @@
 """Finding checkpoints, telling why one cannot be used, and lending models."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from segnet_res.checkpoint import Checkpoint
+from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError
 from segnet_res.web.checkpoints import Library
 
@@ -34,6 +37,15 @@ def test_a_new_file_is_found_without_a_restart(folder):
     assert library.first() == "tiny"
     shutil.copy(folder / "tiny.safetensors", folder / "another.safetensors")
     assert library.first() == "another"
+
+
+def test_road_scenes_come_last(folder):
+    tiny = Checkpoint.load(folder / "tiny.safetensors")
+    roads = replace(tiny.metadata, class_map=ClassMap.from_names(["Sky", "Road"]))
+    Checkpoint(roads, tiny.tensors).save(folder / "a-road.safetensors")
+    library = Library(folder)
+    assert [entry.name for entry in library.entries()] == ["broken", "tiny", "a-road"]
+    assert library.first() == "tiny"
 
 
 def test_a_folder_that_is_missing_is_empty(tmp_path):
