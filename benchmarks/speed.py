@@ -12,9 +12,7 @@ peak of a process of its own that segments the same pictures.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measure import peak_of
 
 from segnet_res import Segmenter
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
@@ -60,7 +59,7 @@ class Scale:
     rounds: int
 
 
-FULL, QUICK = Scale(16, 768, 1024, 7), Scale(6, 384, 512, 3)
+FULL, QUICK = Scale(6, 768, 1024, 5), Scale(4, 384, 512, 3)
 
 
 class Plain:
@@ -218,19 +217,9 @@ def steps_of(
 def command(checkpoint: Path, source: Path, folder: Path, options: list[str]) -> dict[str, float]:
     """Run ``segnet-res predict`` in a process of its own; returns its seconds and peak memory."""
     with tempfile.TemporaryDirectory(dir=folder) as target:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "segnet_res", "predict", checkpoint, source, target, *options],
-            stdout=subprocess.DEVNULL,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        return {
-            "seconds": time.perf_counter() - start,
-            # Kibibytes on Linux.
-            "peak_mib": usage.ru_maxrss / 1024,
-        }
+        words = [sys.executable, "-m", "segnet_res", "predict", "--quiet"]
+        peak, seconds = peak_of([*words, str(checkpoint), str(source), target, *options])
+        return {"seconds": seconds, "peak_mib": peak / 2**20}
 
 
 def measure(checkpoint: Path, device: torch.device, scale: Scale) -> dict[str, Any]:
