@@ -1,5 +1,8 @@
 """What the benchmarks share: scores with intervals, size and operations of a model."""
 
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +57,22 @@ def gflop(model: torch.nn.Module, channels: int) -> float:
     with FlopCounterMode(display=False) as counter:
         model.eval()(torch.zeros(1, channels, 256, 256, device=device))
     return counter.get_total_flops() / 1e9 / (256 * 256 / 1e6)
+
+
+def peak_of(command: list[str]) -> tuple[int, float]:
+    """Run a command; returns the most bytes it held, and its seconds."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    status, peak = Path(f"/proc/{process.pid}/status"), 0
+    while process.poll() is None:
+        # Rises only; the last look is at most a tenth of a second before the end.
+        lines = status.read_text().splitlines()
+        found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+        peak = max(peak, *found) if found else peak
+        time.sleep(0.1)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return 1024 * peak, time.perf_counter() - began
 
 
 def percent(value: float | None) -> str:

@@ -12,14 +12,13 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import peak_of
 from PIL import Image
 
 from segnet_res.data.synth import draw_part
@@ -44,22 +43,6 @@ def make_picture(path: Path, side: int, *, grey: bool) -> None:
             part = np.rot90(parts[rng.integers(len(parts))], rng.integers(4))
             picture.paste(Image.fromarray(np.ascontiguousarray(part)), (left, top))
     picture.save(path, compress_level=1)
-
-
-def peak_of(command: list[str]) -> tuple[int, float]:
-    """Run a command; returns the most bytes it held, and its seconds."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    status, peak = Path(f"/proc/{process.pid}/status"), 0
-    while process.poll() is None:
-        # Rises only; the last look is at most a tenth of a second before the end.
-        lines = status.read_text().splitlines()
-        found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
-        peak = max(peak, *found) if found else peak
-        time.sleep(0.1)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return 1024 * peak, time.perf_counter() - began
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

@@ -173,8 +173,9 @@ def regions_by_class(
     Raises:
         ValueError: when the labels are no (H, W) uint8.
     """
-    for label, left, top, mask in _class_masks(labels, class_map):
-        yield ClassRegions(label, mask, (left, top), boxes=boxes)
+    for label in _occurring(labels, class_map):
+        # What is yielded holds no mask: of a large one each copy counts.
+        yield _regions_of(labels, label, boxes=boxes)
 
 
 def find_regions(labels: UInt8Array, class_map: ClassMap, *, lengths: bool = False) -> list[Region]:
@@ -298,17 +299,12 @@ def refine(
     return refined
 
 
-def _class_masks(
-    labels: UInt8Array, class_map: ClassMap
-) -> Iterator[tuple[int, int, int, UInt8Array]]:
-    """Yield label, left, top and the mask (h, w) of 0 and 1 of each class that occurs.
-
-    The mask is cut to the pixels of the class: defects are mostly a small part of the picture.
-    """
-    for label in _occurring(labels, class_map):
-        mask = (labels == label).view(np.uint8)
-        left, top, width, height = cv2.boundingRect(mask)
-        yield label, left, top, np.ascontiguousarray(mask[top : top + height, left : left + width])
+def _regions_of(labels: UInt8Array, label: int, *, boxes: bool) -> ClassRegions:
+    mask = (labels == label).view(np.uint8)
+    # Cut to the pixels of the class: defects are mostly a small part of the picture.
+    left, top, width, height = cv2.boundingRect(mask)
+    mask = np.ascontiguousarray(mask[top : top + height, left : left + width])
+    return ClassRegions(label, mask, (left, top), boxes=boxes)
 
 
 def _occurring(labels: UInt8Array, class_map: ClassMap) -> list[int]:

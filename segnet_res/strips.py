@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from segnet_res.images import UInt8Array
 
-# Rows of a strip: some 200 MB of numbers where a mask is 30,000 pixels wide.
-_ROWS = 2048
+# Rows of a strip: some 60 MB of numbers where a mask is 30,000 pixels wide.
+_ROWS = 512
 
 
 class StripRegions:

@@ -25,7 +25,8 @@ class Threshold(nn.Module):
 
 
 def segmenter(names=("sound", "scratch"), channels=1):
-    return Segmenter.of_model(Threshold(), ClassMap.from_names(names), channels=channels, device=CPU)
+    classes = ClassMap.from_names(names)
+    return Segmenter.of_model(Threshold(), classes, channels=channels, device=CPU)
 
 
 def test_a_perfect_model_scores_one(tiny_dataset):

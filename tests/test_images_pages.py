@@ -76,7 +76,8 @@ def test_counting_ends_where_links_run_in_a_circle_or_away():
 
 
 def test_pages_without_end_are_not_all_counted(tmp_path):
-    assert count_pages(io.BytesIO(chain(MAX_PAGES + 50))) == MAX_PAGES
+    assert count_pages(io.BytesIO(chain(MAX_PAGES + 50))) == MAX_PAGES + 1
+    assert count_pages(io.BytesIO(chain(MAX_PAGES))) == MAX_PAGES
     path = save_pages(tmp_path / "a.tif")
     content = bytearray(path.read_bytes())
     many = chain(MAX_PAGES)[8:]

@@ -8,10 +8,16 @@ import typer
 from segnet_res.errors import UsageError
 
 CheckpointArgument = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT", help="A .safetensors file, or an export of one: .onnx or .xml."
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-BackendOption = Annotated[str, typer.Option(help="What runs the model: auto or torch.")]
+BackendOption = Annotated[
+    str,
+    typer.Option(help="What runs the model: auto, torch, onnxruntime or openvino."),
+]
 TileOption = Annotated[
     int, typer.Option(help="Larger pictures go through the model in tiles of this many pixels.")
 ]
@@ -25,7 +31,8 @@ TtaOption = Annotated[
     ),
 ]
 PrecisionOption = Annotated[
-    str, typer.Option(help="float32, or bfloat16 or float16 for speed on CUDA.")
+    str,
+    typer.Option(help="float32; faster: bfloat16 by openvino or on CUDA, float16 on CUDA."),
 ]
 
 

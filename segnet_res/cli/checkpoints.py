@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segnet_res.cli._options import CheckpointArgument
+
 if TYPE_CHECKING:
     from segnet_res.checkpoint import Metadata
 
@@ -14,10 +16,10 @@ checkpoints_app = typer.Typer(help="Look at checkpoints.", no_args_is_help=True)
 @checkpoints_app.command("list")
 def list_(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder of .safetensors files.")
+        Path, typer.Argument(metavar="DIR", help="Folder of checkpoints and exports.")
     ] = Path("checkpoints"),
 ) -> None:
-    """List the checkpoints of a folder with classes, training data and validation mIoU.
+    """List the checkpoints and exports of a folder with classes, training data and mIoU.
 
     A file that is no checkpoint is listed with what is wrong with it. Where checkpoints were
     promoted, the one that serves is marked.
@@ -26,7 +28,7 @@ def list_(
     from rich.table import Table
     from rich.text import Text
 
-    from segnet_res.checkpoint import find_checkpoints, read_metadata
+    from segnet_res.checkpoint import checkpoint_name, find_checkpoints, read_metadata
     from segnet_res.cli._console import console, note
     from segnet_res.errors import CheckpointError, DataError
     from segnet_res.retraining.registry import Registry
@@ -48,11 +50,11 @@ def list_(
         try:
             metadata = read_metadata(path)
         except CheckpointError as error:
-            table.add_row(Text(path.stem), "damaged")
+            table.add_row(Text(checkpoint_name(path)), "damaged")
             damaged.append(str(error))
             continue
         table.add_row(
-            Text(path.stem),
+            Text(checkpoint_name(path)),
             Text(metadata.architecture),
             str(len(metadata.class_map)),
             Text(str(metadata.data.get("name", "-"))),
@@ -103,22 +105,26 @@ def history(
 
 @checkpoints_app.command()
 def show(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file.")],
+    checkpoint: CheckpointArgument,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Show all that a checkpoint says about itself."""
+    """Show all that a checkpoint, or an export of one, says about itself."""
     import json
 
     from segnet_res.checkpoint import read_metadata, short_hash
     from segnet_res.cli._console import say
+    from segnet_res.exported import files_of
 
     metadata = read_metadata(checkpoint)
     if as_json:
         typer.echo(json.dumps(json.loads(metadata.to_json()), indent=2))
         return
+    files = files_of(checkpoint)
+    size = sum(file.stat().st_size for file in files) / 1e6
     facts = {
-        "file": f"{checkpoint} ({checkpoint.stat().st_size / 1e6:.1f} MB)",
+        "file": f"{' and '.join(map(str, files))} ({size:.1f} MB)",
         "sha256": f"{short_hash(checkpoint)}...",
+        **_export_facts(checkpoint),
         **_facts(metadata),
     }
     width = max(map(len, facts))
@@ -140,6 +146,17 @@ def _check_serving(folder: Path) -> None:
             registry.file_of(promoted)
         except CheckpointError as error:
             warn(str(error))
+
+
+def _export_facts(path: Path) -> dict[str, str]:
+    from segnet_res.exported import is_export, read_form
+
+    if not is_export(path):
+        return {}
+    form = read_form(path)
+    into = "pixels of 0 to 255" if form.normalised else "normalised pixels"
+    out = "labels and confidence" if form.labels else "logits"
+    return {"export": f"of {form.source}; {form.precision}, {into} in, {out} out"}
 
 
 def _facts(metadata: "Metadata") -> dict[str, str]:

@@ -180,7 +180,8 @@ class _Tally:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._counts = dict.fromkeys(("segmented", "kept", "failed", "passed", "rejected"), 0)
+        kinds = ("segmented", "reviewed", "kept", "failed", "passed", "rejected")
+        self._counts = dict.fromkeys(kinds, 0)
         self._by_hand = 0
 
     @property
@@ -202,7 +203,8 @@ class _Tally:
             self._counts["failed"] += 1
             note(f"skipped {record.path}: {record.error}")
             return
-        self._counts["kept" if result.kept else "segmented"] += 1
+        reviewed = "reviewed" if result.reviewed else "segmented"
+        self._counts["kept" if result.kept else reviewed] += 1
         self._by_hand += sum(output.by_hand for output in record.outputs.values())
         if record.verdict is not None:
             self._counts["passed" if record.verdict == "pass" else "rejected"] += 1
@@ -217,8 +219,10 @@ class _Tally:
         from segnet_res.cli._console import counted
 
         counts = self._counts
-        done = counts["segmented"] + counts["kept"] + counts["failed"]
+        done = sum(counts[kind] for kind in ("segmented", "reviewed", "kept", "failed"))
         parts = [f"{counts['segmented']:,} segmented"]
+        if counts["reviewed"]:
+            parts.append(f"{counts['reviewed']:,} done from their masks")
         if counts["kept"]:
             parts.append(f"{counts['kept']:,} were there already (--overwrite makes them again)")
         if counts["failed"]:

@@ -243,9 +243,8 @@ def _notes(image: ImageFile.ImageFile) -> tuple[str, ...]:
         place = image.fp.tell()
         pages = count_pages(image.fp)
         image.fp.seek(place)
-        if pages > 1:
-            many = "more than " if pages == MAX_PAGES else ""
-            return (f"first of {many}{pages} pages",)
-        return ()
+        if pages > MAX_PAGES:
+            return (f"first of more than {MAX_PAGES} pages",)
+        return (f"first of {pages} pages",) if pages > 1 else ()
     frames = getattr(image, "n_frames", 1) if image.format in ("PNG", "WEBP") else 1
     return (f"first of {frames} frames",) if frames > 1 else ()

@@ -55,16 +55,6 @@ class LargePicture:
         """
         return to_channels(self._cut(*place), self.channels)
 
-    def middle(self, side: int) -> UInt8Array:
-        """Return the middle, (h, w, channels) uint8, at most ``side`` high and wide.
-
-        Raises:
-            ImageError: as a cut.
-        """
-        height, width, _ = self.shape
-        top, left = max(0, height - side) // 2, max(0, width - side) // 2
-        return self[top : top + side, left : left + side]
-
     def colors(self, rows: slice) -> UInt8Array:
         """Return rows in their own colours, (h, W, 3 or 1) uint8."""
         values = self._cut(rows, slice(0, self.shape[1]))

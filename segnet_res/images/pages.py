@@ -8,7 +8,7 @@ MAX_PAGES = 10_000
 
 
 def count_pages(file: IO[bytes]) -> int:
-    """Return the number of pages of a TIFF, at most `MAX_PAGES`; 1 where the file is damaged.
+    """Return the number of pages of a TIFF, `MAX_PAGES` + 1 for more; 1 where the file is damaged.
 
     Only the links from page to page are read. Pillow reads all tags of all pages, and takes
     minutes where a damaged file has many.
@@ -26,7 +26,7 @@ def count_pages(file: IO[bytes]) -> int:
     number, link, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
     place = struct.unpack_from(order + link, head, 8 if big else 4)[0]
     seen: set[int] = set()
-    while place and place not in seen and len(seen) < MAX_PAGES:
+    while place and place not in seen and len(seen) <= MAX_PAGES:
         try:
             entries = _read(file, place, order + number)
             size = struct.calcsize(order + number) + entries * entry

@@ -17,7 +17,8 @@ class Todo(Enum):
     """What a picture needs."""
 
     NOTHING = auto()
-    # The mask that is there tells all: other limits, or a mask that was changed by hand.
+    # The mask that is there tells all: other limits, a mask that was changed by hand, or results
+    # that are made from it.
     REVIEW = auto()
     SEGMENT = auto()
 
@@ -92,6 +93,9 @@ def check(job: Job, terms: Terms) -> Check:
     if job.error is not None:
         return Check(job, None, error=job.error)
     seen = stamp(job.path)
+    if seen is not None and not job.path.is_file():
+        # A list may name anything; some devices never end.
+        return Check(job, None, error="is a folder or a device; give pictures only")
     try:
         sha = digest_of_file(job.path)
     except FileNotFoundError:
@@ -106,13 +110,14 @@ def check(job: Job, terms: Terms) -> Check:
     touched = {kind for kind, file in standing.items() if file.maker in (Maker.HAND, Maker.UNKNOWN)}
     current = set() if not same or _mask_differs(job, standing) else _latest(job, standing)
     keep = frozenset(touched | current)
-    if not same or keep != job.outputs.keys():
+    if not same:
         return _to_segment(job, sha, seen, standing, keep)
     assert job.before is not None
     judged = job.before.spec == (None if terms.spec is None else terms.spec.digest)
-    if judged and _latest(job, standing) == keep:
+    if judged and _latest(job, standing) == keep == job.outputs.keys():
         return Check(job, sha, Todo.NOTHING, standing, keep)
-    if "masks" in keep:
+    missing = [kind for kind in terms.kinds if kind.name not in keep]
+    if "masks" in keep and not any(kind.needs_image or kind.needs_confidence for kind in missing):
         return Check(job, sha, Todo.REVIEW, standing, keep)
     return _to_segment(job, sha, seen, standing, keep)
 

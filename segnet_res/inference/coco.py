@@ -125,6 +125,8 @@ def _annotations(labels: UInt8Array, class_map: ClassMap) -> Iterator[Annotation
                 "bbox": box,
                 "segmentation": [[value for x, y in polygon for value in (x + left, y + top)]],
             }
+        # Or the numbers of one class would still be there beside those of the next.
+        del found, polygons
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Annotation]]:

@@ -79,14 +79,15 @@ def export_checkpoint(
     """
     check_export(target, overwrite=overwrite)
     checkpoint = Checkpoint.load(path)
+    channels: Channels = 3 if checkpoint.metadata.channels == 3 else 1
+    batches = given_pictures(pictures, channels) if pictures else None
     form = Form(source_of(path), normalised=normalise, labels=argmax)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{target.suffix.lower()}"
         write_graph(checkpoint, form, draft)
         check = labels_checker(checkpoint, draft, target.name)
-        channels: Channels = 3 if checkpoint.metadata.channels == 3 else 1
         drawn = check(drawn_parts(channels))
-        given = check(given_pictures(pictures, channels)) if pictures else None
+        given = check(batches) if batches is not None else None
         publish(draft, target)
     return Exported(files_of(target), drawn, given)
 

@@ -89,7 +89,7 @@ def _write_onnx(graph: _Graph, example: Tensor, checkpoint: Checkpoint, target: 
         verbose=False,
     )
     content = onnx.load(target)
-    onnx.helper.set_model_props(content, _texts(checkpoint, graph.form))
+    onnx.helper.set_model_props(content, texts_of(checkpoint, graph.form))
     onnx.save(content, target)
 
 
@@ -125,10 +125,11 @@ def save_ir(network: Any, checkpoint: Checkpoint, form: Form, target: Path) -> N
     # Known only now: the hash binds both files to each other.
     with weights_of(target).open("rb") as file:
         form = replace(form, weights=hashlib.file_digest(file, "sha256").hexdigest())
-    for key, text in _texts(checkpoint, form).items():
+    for key, text in texts_of(checkpoint, form).items():
         network.set_rt_info(text, [key])
     openvino.save_model(network, target, compress_to_fp16=False)
 
 
-def _texts(checkpoint: Checkpoint, form: Form) -> dict[str, str]:
+def texts_of(checkpoint: Checkpoint, form: Form) -> dict[str, str]:
+    """Return the texts that an export carries."""
     return {METADATA_KEY: checkpoint.metadata.to_json(), FORM_KEY: form.to_json()}

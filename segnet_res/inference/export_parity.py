@@ -124,15 +124,19 @@ def drawn_parts(channels: Channels) -> Iterator[Batch]:
 
 
 def given_pictures(source: Path, channels: Channels) -> Iterator[Batch]:
-    """Yield the pictures of a folder, or one picture; large ones in pieces.
+    """Return the pictures of a folder, or one picture; large ones in pieces.
 
     Raises:
-        DataError: when there are none.
-        ImageError: when one cannot be read.
+        DataError: when there are none, at once.
+        ImageError: when one cannot be read, once its turn comes.
     """
     paths = find_images(source) if source.is_dir() else [source]
     if not paths or not source.exists():
         raise DataError(f"{source}: no pictures here; give a picture, or a folder that holds some")
+    return _pieces(paths, channels)
+
+
+def _pieces(paths: Iterable[Path], channels: Channels) -> Iterator[Batch]:
     for path in paths:
         image = read_image(path, channels)
         for top in range(0, image.shape[0], _PIECE):

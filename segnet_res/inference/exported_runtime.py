@@ -15,7 +15,7 @@ from segnet_res.images import UInt8Array
 from segnet_res.inference.runtime import Mirror, NumpyRuntime
 
 # What the libraries' errors say when memory runs out.
-_OUT_OF_MEMORY = ("allocat", "bad_alloc", "out of memory", "not enough memory")
+_OUT_OF_MEMORY = ("allocate", "allocation", "bad_alloc", "out of memory", "not enough memory")
 
 # The smallest positive probability: the logarithm of none would be no number.
 _LEAST = np.finfo(np.float32).tiny

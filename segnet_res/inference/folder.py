@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,14 +172,18 @@ class FolderRun:
                     workers=self._workers,
                 )
                 reports = Reports(self._reporting, segmenter, self._index, manifest, header)
-                with reports.at_the_end():
-                    for result in stages.run(self._jobs(terms, manifest)):
-                        if result is None:
-                            reports.meanwhile()
-                            continue
-                        reports.add(result)
-                        yield result
-            self.warnings = reports.warnings()
+                under_way = stages.run(self._jobs(terms, manifest))
+                try:
+                    # What is under way is finished before it is reported.
+                    with reports.at_the_end(), closing(under_way):
+                        for result in under_way:
+                            if result is None:
+                                reports.meanwhile()
+                                continue
+                            reports.add(result)
+                            yield result
+                finally:
+                    self.warnings = reports.warnings()
 
     def _jobs(self, terms: Terms, manifest: Manifest) -> Iterator[Job | None]:
         """Yield what there is to do; None where nothing is for a while."""

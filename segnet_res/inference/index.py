@@ -22,6 +22,7 @@ CREATE INDEX names ON pictures (name);
 CREATE INDEX shorts ON pictures (short);
 CREATE INDEX stems ON pictures (stem);
 CREATE TABLE lines (key BLOB PRIMARY KEY, start INTEGER, failed INTEGER) WITHOUT ROWID;
+CREATE TABLE owners (path BLOB PRIMARY KEY, key BLOB) WITHOUT ROWID;
 CREATE TABLE files (path BLOB, sha256 TEXT, by_hand INTEGER, PRIMARY KEY (path, sha256))
     WITHOUT ROWID;
 """
@@ -206,6 +207,20 @@ class Index:
             return
         for output in outputs:
             self._own(output.path, output.sha256, by_hand=output.by_hand)
+            self._supersede(output.path, _key(name))
+
+    def _supersede(self, path: str, key: bytes) -> None:
+        """Forget the line of a picture whose result was replaced by that of another.
+
+        `a.jpg` was taken away, and `a.png` came, whose mask has the same name.
+        """
+        before = self._one("SELECT key FROM owners WHERE path = ?", os.fsencode(path))
+        if before != key:
+            self._base.execute(
+                "INSERT OR REPLACE INTO owners VALUES (?, ?)", (os.fsencode(path), key)
+            )
+            if before is not None:
+                self._base.execute("DELETE FROM lines WHERE key = ?", (before,))
 
     def _own(self, path: str, sha: str, *, by_hand: bool) -> None:
         self._base.execute(

@@ -35,9 +35,12 @@ _SHARE = 1 / 16
 # ...and never more than a gigabyte, which is a picture of 32 million pixels.
 _MOST_PIXELS = 32_000_000
 
-# What a large picture takes, in bytes a pixel, without the model: as the file has it, labels,
-# confidence, and regions where they are spread over all of it.
+# What a large picture takes at most, in bytes a pixel, without the model: as the file has it,
+# labels and confidence; and, in turn, a canvas in colour, or the numbers of regions.
 _GREY_BYTES, _COLOR_BYTES = 4, 8
+
+# Kinds of result that are made of a byte a pixel.
+_GREY_KINDS = {"masks", "confidence"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def predict_large(
         CheckpointError: when the model's output is not numbers, or not of these classes.
     """
     kinds = {KINDS[kind]: file for kind, file in outputs.items()}
-    _check_memory(path)
+    _check_memory(path, grey=outputs.keys() <= _GREY_KINDS)
     picture: LargePicture | None = LargePicture.open(path, segmenter.channels)
     assert picture is not None
     if any(kind.suffix == ".jpg" for kind in kinds):
@@ -126,7 +129,7 @@ def predict_large(
         canvas = picture.canvas() if kind is showing[-1] else None
         _write(kind, kinds[kind], found, segmenter.class_map, picture, canvas)
     picture = canvas = None
-    for kind in kinds.keys() - showing:
+    for kind in (kind for kind in kinds if not kind.needs_image):
         if kind.pixels is None:
             prediction = Prediction(found.labels, _sure(found.labels))
             kind.write(kinds[kind], None, prediction, segmenter.class_map, name=name)
@@ -199,10 +202,10 @@ def _from_grey(grey: UInt8Array) -> NDArray[np.float32]:
     return np.minimum((grey + np.float32(0.5)) / 255, 1, dtype=np.float32)
 
 
-def _check_memory(path: Path) -> None:
+def _check_memory(path: Path, *, grey: bool) -> None:
     """Refuse what cannot fit, by the header, before it is decoded."""
     height, width = image_size(path)
-    needed = height * width * (_GREY_BYTES if is_grey(path) else _COLOR_BYTES)
+    needed = height * width * (_GREY_BYTES if grey and is_grey(path) else _COLOR_BYTES)
     if needed > available_memory():
         raise ImageError(
             f"{path.name}: the picture is {width}x{height} and takes {needed / 1e9:.1f} GB, the "

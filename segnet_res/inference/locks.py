@@ -19,6 +19,9 @@ from segnet_res.errors import StorageError
 # whatever means; the file then stays, and tells the next run that this one was cut short.
 LOCK_NAME = ".manifest.lock"
 
+# Bytes from which entries that are settled are forgotten: a hot folder is served for months.
+_ENOUGH = 1_000_000
+
 # What systems answer where another process holds the lock.
 HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
@@ -36,6 +39,8 @@ class Journal:
         self._file = file
         self._guard = threading.Lock()
         self._open = 0
+        # What killed runs have left is kept until this one ends well.
+        self._begin = file.seek(0, os.SEEK_END)
 
     @property
     def settled(self) -> bool:
@@ -57,6 +62,8 @@ class Journal:
         """Say that the files of one `begin` are in the manifest."""
         with self._guard:
             self._open -= 1
+            if not self._open and self._file.seek(0, os.SEEK_END) > self._begin + _ENOUGH:
+                self._file.truncate(self._begin)
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Yield path below the target and SHA-256 of what killed runs were about to write."""
@@ -81,20 +88,33 @@ def locked(target: Path) -> Iterator[Journal]:
     with storing(target):
         target.mkdir(parents=True, exist_ok=True)
     file = _acquire(path)
-    journal = Journal(file)
+    journal = None
+    # What killed runs have left is needed until a run has come to its end.
+    forget = file.seek(0, os.SEEK_END) == 0
     try:
         holder = {"process": os.getpid(), "host": socket.gethostname()}
         line = json.dumps({"holder": holder | {"since": _now()}})
         with storing(target):
             # A killed run may have left half a line.
             file.write(f"\n{line}\n".encode())
+        journal = Journal(file)
         yield journal
+        forget = True
     finally:
-        # As long as the lock is held: the next run must not find a file that is about to go. On
-        # Windows an open file cannot be removed.
-        if journal.settled and sys.platform != "win32":
-            path.unlink(missing_ok=True)
+        if forget and (journal is None or journal.settled):
+            _forget(file, path)
         file.close()
+
+
+def _forget(file: IO[bytes], path: Path) -> None:
+    """Empty the journal of a run that has ended well, and remove it while the lock is held.
+
+    The next run must not find a file that is about to go.
+    """
+    file.truncate(0)
+    # On Windows an open file cannot be removed.
+    if sys.platform != "win32":
+        path.unlink(missing_ok=True)
 
 
 def _acquire(path: Path) -> IO[bytes]:

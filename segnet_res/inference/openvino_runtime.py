@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.checkpoint import Metadata
 from segnet_res.errors import CheckpointError, UsageError
 from segnet_res.exported import Form, check_weights
+from segnet_res.images import UInt8Array
 from segnet_res.inference.exported_runtime import ExportedRuntime, missing_package
 
 # OpenVINO takes bfloat16 on its own where the processor has it; then labels would depend on the
 # machine.
+_HINT = "INFERENCE_PRECISION_HINT"
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -47,18 +50,21 @@ class OpenVinoRuntime(ExportedRuntime):
         except ImportError as error:
             raise missing_package(error, purpose="OpenVINO's format", extra="openvino") from error
         check_weights(path, form)
-        hints = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        hints = {_HINT: _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        core = openvino.Core()
         try:
-            compiled = openvino.Core().compile_model(path, "CPU", hints)
+            compiled = core.compile_model(path, "CPU", hints)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
                 f"{path.name}: openvino cannot load it ({reason}); copy it again"
             ) from error
         self._request = compiled.create_infer_request()
-        # A request works for one caller at a time.
+        # Requests work for one caller at a time.
         self._lock = threading.Lock()
         self._outputs = range(len(compiled.outputs))
+        decision = core.compile_model(_decision(), "CPU", hints | {_HINT: "f32"})
+        self._decision = decision.create_infer_request()
         self.device = "CPU (openvino)"
 
     def run(self, pixels: NDArray[Any]) -> Sequence[NDArray[Any]]:
@@ -67,3 +73,33 @@ class OpenVinoRuntime(ExportedRuntime):
             # The results are copies; the input need not be.
             results = self._request.infer([pixels], share_inputs=True)
             return [results[i] for i in self._outputs]
+
+    def decide(self, logits: NDArray[np.float32]) -> tuple[UInt8Array, NDArray[np.float32]]:
+        """See `Runtime`; by all cores, which is several times faster than numpy."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.sum(logits)
+        if not np.isfinite(total):
+            # OpenVINO's exponential makes a number of what is none.
+            return super().decide(logits)
+        with self._lock:
+            results = self._decision.infer([np.ascontiguousarray(logits)], share_inputs=True)
+            return results[0], results[1]
+
+
+def _decision() -> Any:  # noqa: ANN401 - an openvino.Model; the package may be missing
+    """Return a network from logits (C, H, W) to labels and confidence, each (H, W)."""
+    import openvino
+    from openvino import opset13 as ops
+
+    logits = ops.parameter([-1, -1, -1], np.float32)
+    first = ops.constant([0])
+    # Stable: the first of equals is taken.
+    best = ops.topk(
+        logits, ops.constant(1), axis=0, mode="max", sort="value", index_element_type="i32",
+        stable=True,
+    )  # fmt: skip
+    labels = ops.convert(ops.squeeze(best.output(1), first), "u8")
+    powers = ops.exp(ops.subtract(logits, best.output(0)))
+    total = ops.reduce_sum(powers, first, keep_dims=False)
+    confidence = ops.divide(ops.constant(np.float32(1)), total)
+    return openvino.Model([labels, confidence], [logits])

@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 # Pixels that may wait between two stages: some 200 MB as RGB. A single larger picture passes alone.
 MAX_PIXELS_WAITING = 64_000_000
 
-# Sizes of which groups may wait beside each other, in complete groups.
-_KINDS_WAITING = 2
+# A group that does not become complete lets so many groups' worth of others pass.
+_PASSING = 3
 
 # Small pictures are bounded by their number instead.
 MAX_ITEMS_WAITING = 16
@@ -128,35 +128,32 @@ def in_batches(
         pixels: How many pixels are held for an item.
         pause: As for `read_ahead`.
     """
-    waiting: dict[Hashable, list[Item]] = {}
+    # Of each kind its group and the number of the item that began it, the oldest first.
+    waiting: dict[Hashable, tuple[int, list[Item]]] = {}
     held = 0
-    for item in items:
+    for number, item in enumerate(items):
         kind = alike(item)
-        if size == 1 or kind is None or pause(item):
-            # Nobody waits for what may not come.
-            if pause(item):
-                yield from waiting.values()
-                waiting, held = {}, 0
+        if pause(item):
+            yield from (group for _, group in waiting.values())
+            waiting, held = {}, 0
             yield [item]
-            continue
-        waiting.setdefault(kind, []).append(item)
-        held += pixels(item)
-        while waiting and (
-            len(waiting[kind := _fullest(waiting, size)]) == size
-            or held > MAX_PIXELS_WAITING
-            or sum(map(len, waiting.values())) > _KINDS_WAITING * size
-        ):
-            group = waiting.pop(kind)
+        elif size == 1 or kind is None:
+            yield [item]
+        else:
+            waiting.setdefault(kind, (number, []))[1].append(item)
+            held += pixels(item)
+            if len(waiting[kind][1]) == size:
+                group = waiting.pop(kind)[1]
+                held -= sum(map(pixels, group))
+                yield group
+        while waiting:
+            oldest, (since, group) = next(iter(waiting.items()))
+            if held <= MAX_PIXELS_WAITING and number - since < _PASSING * size:
+                break
+            del waiting[oldest]
             held -= sum(map(pixels, group))
             yield group
-    yield from waiting.values()
-
-
-def _fullest(waiting: dict[Hashable, list[Item]], size: int) -> Hashable:
-    """Return the kind whose group is complete, or else the one that waits longest."""
-    return next(
-        (kind for kind, group in waiting.items() if len(group) == size), next(iter(waiting))
-    )
+    yield from (group for _, group in waiting.values())
 
 
 def pixels_of(path: Path) -> int:

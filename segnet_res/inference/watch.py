@@ -81,6 +81,7 @@ class Watch:
         self._arriving: dict[str, _Arriving] = {}
         self._folders: dict[str, _Folder] = {"": _Folder()}
         self._next_look = 0.0
+        self._all_seen = True
 
     def pictures(self) -> Iterator[Planned | None]:
         """Yield pictures for ever: what comes first, else what was there; None: nothing now."""
@@ -91,7 +92,10 @@ class Watch:
         while True:
             if time.monotonic() - looked >= _POLL:
                 for found in self._complete():
-                    yield from self._index.insert(found)
+                    for renamed in self._index.insert(found):
+                        # What was taken away since keeps its results where they are.
+                        if renamed.found.path.exists():
+                            yield renamed
                 looked = time.monotonic()
             following = self._next(waiting)
             if following is not None:
@@ -149,6 +153,7 @@ class Watch:
     def _look_at_all(self) -> None:
         """Look at every file: those that were changed in their places arrive again."""
         start = time.monotonic()
+        self._all_seen = True
         gone = set(self._known)
         for below in list(self._folders):
             for name, entry in self._entries(below):
@@ -161,7 +166,7 @@ class Watch:
                 gone.discard(hash(name))
                 if known != 0 and known != hash(seen) and name not in self._arriving:
                     self._arriving[name] = _Arriving(seen, start)
-        for name_hash in gone:
+        for name_hash in gone if self._all_seen else ():
             if self._known[name_hash]:
                 del self._known[name_hash]
 
@@ -178,12 +183,12 @@ class Watch:
                             self._folders.setdefault(f"{name}/", _Folder())
                     elif is_picture(entry.name):
                         yield name, entry
-        except FileNotFoundError:
-            if below:
+        except OSError as error:
+            if below and isinstance(error, FileNotFoundError):
                 self._folders.pop(below, None)
-        except OSError:
-            # The network may come back.
-            return
+            else:
+                # The network may come back, and nothing has gone because of that.
+                self._all_seen = False
 
     def _is_there(self, name: str) -> bool:
         """Tell whether a file has arrived as a whole; from then on it is known."""

@@ -75,6 +75,7 @@ class FileResult:
         path: The picture.
         record: What the manifest says of it.
         kept: Whether all results were there before, so that nothing was done.
+        reviewed: Whether the mask that was there told all, so that the model was not asked.
         by_hand: Results that this run found to be changed by hand, by their paths.
         start: Where the manifest's new line begins; None where none was written.
     """
@@ -82,6 +83,7 @@ class FileResult:
     path: Path
     record: Record
     kept: bool = False
+    reviewed: bool = False
     by_hand: tuple[str, ...] = ()
     start: int | None = None
 

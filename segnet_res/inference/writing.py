@@ -1,7 +1,6 @@
 """The end of a picture's way: its results written, judged and recorded."""
 
 import errno
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,8 +9,9 @@ import numpy as np
 from segnet_res.classes import ClassMap
 from segnet_res.conditions import KnownConditions, judge_conditions, measure
 from segnet_res.errors import ImageError, SpecError, StorageError
-from segnet_res.images import UInt8Array, read_mask
+from segnet_res.images import UInt8Array
 from segnet_res.inference.checking import Check, Maker, Todo
+from segnet_res.inference.findings import findings, mask_there, notes_of
 from segnet_res.inference.locks import Journal
 from segnet_res.inference.manifest import Manifest, Output, Record, now
 from segnet_res.inference.outputs import Kind
@@ -19,8 +19,10 @@ from segnet_res.inference.plan import Terms
 from segnet_res.inference.segmenter import Prediction
 from segnet_res.inference.staging import Staging, remove
 from segnet_res.inference.work import FileResult, Work, reason_of
-from segnet_res.regions import refine, region_areas
-from segnet_res.render import class_pixels
+from segnet_res.regions import refine
+
+# Where labels alone are told.
+_NOTHING = np.empty((0, 0), np.float32)
 
 # Reasons for which one result cannot be written while others can.
 _ONE_FILE = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EILSEQ}
@@ -103,28 +105,38 @@ class Writer:
         return FileResult(job.path, record, start=self._manifest.append(record.to_row()))
 
     def _review(self, check: Check) -> FileResult:
-        """Judge the mask that is there."""
-        before = check.job.before
+        """Judge the mask that is there, and make from it what is missing."""
+        before, terms = check.job.before, self._terms
         assert before is not None
-        told = _Told(dict(before.outputs))
+        told = _Told(self._others(check))
         for kind, file in check.standing.items():
             if file.maker is Maker.UNKNOWN:
                 self._keep(check, kind, told)
-        labels = self._mask_by_hand(check, (before.height, before.width))
-        record = replace(
-            before,
-            spec=None if self._terms.spec is None else self._terms.spec.digest,
-            notes=_notes([], before.notes, told.outputs),
-            outputs=told.outputs,
-            **self._measure(labels),
-        )
-        return self._record(check, record, told)
+        labels = mask_there(check, terms.target, self._classes, (before.height, before.width))
+        staging = Staging(terms.target, check.job.outputs)
+        try:
+            for missing in terms.kinds:
+                if missing.name not in check.keep:
+                    draft = staging.draft(missing.name)
+                    prediction = Prediction(labels, _NOTHING)
+                    missing.write(draft, None, prediction, self._classes, name=check.job.name)
+                    self._take(missing.name, check, staging, told)
+            record = replace(
+                before,
+                spec=None if terms.spec is None else terms.spec.digest,
+                notes=notes_of([], before.notes, told.outputs),
+                outputs=told.outputs,
+                **findings(labels, self._classes, terms.spec),
+            )
+            return self._publish(check, staging, record, told)
+        finally:
+            staging.clear()
 
     def _store(self, work: Work) -> FileResult:
         if work.large is not None:
             # Labels alone: what needs the confidence is written already.
-            nothing = np.empty((0, 0), np.float32)
-            return self._put(work, Prediction(work.large.labels, nothing), work.large.staging)
+            prediction = Prediction(work.large.labels, _NOTHING)
+            return self._put(work, prediction, work.large.staging)
         assert work.prediction is not None
         prediction = self._refined(work.prediction)
         staging = Staging(self._terms.target, work.check.job.outputs)
@@ -141,14 +153,10 @@ class Writer:
             if self._stays(kind, check, staging, work.image, prediction):
                 self._keep(check, kind.name, told)
             else:
-                digest = staging.digest(kind.name)
-                told.outputs[kind.name] = Output(check.job.outputs[kind.name], digest)
-                standing = check.standing.get(kind.name)
-                if standing is not None and standing.sha256 == digest:
-                    staging.drop(kind.name)
+                self._take(kind.name, check, staging, told)
             if kind.name == "masks" and told.outputs["masks"].by_hand:
                 # What somebody has corrected is what the other results show.
-                labels = self._mask_by_hand(check, prediction.labels.shape)
+                labels = mask_there(check, terms.target, self._classes, prediction.labels.shape)
                 prediction = Prediction(labels, prediction.confidence)
         height, width = prediction.labels.shape
         record = Record(
@@ -162,15 +170,26 @@ class Writer:
             confidence=round(float(_confidence(work)), 4),
             outputs=told.outputs,
             seconds=None if work.seconds is None else round(work.seconds, 4),
-            **self._measure(prediction.labels),
+            **findings(prediction.labels, self._classes, terms.spec),
             **self._look(work, told),
         )
-        staging.publish(self._journal, check, overwrite=terms.overwrite)
+        return self._publish(check, staging, record, told)
+
+    def _publish(self, check: Check, staging: Staging, record: Record, told: _Told) -> FileResult:
+        """Put results into their places and record them."""
+        staging.publish(self._journal, check, overwrite=self._terms.overwrite)
         for output in check.job.stale:
-            remove(terms.target, output)
-        result = self._record(check, record, told)
+            remove(self._terms.target, output)
+        record = replace(record, time=now())
+        start = self._manifest.append(record.to_row())
         self._journal.end()
-        return result
+        return FileResult(
+            check.job.path,
+            record,
+            reviewed=check.todo is Todo.REVIEW,
+            by_hand=tuple(told.by_hand),
+            start=start,
+        )
 
     def _refined(self, prediction: Prediction) -> Prediction:
         terms = self._terms
@@ -211,6 +230,14 @@ class Writer:
         staging.drop(kind.name)
         return True
 
+    def _take(self, kind: str, check: Check, staging: Staging, told: _Told) -> None:
+        """Record a draft; one that equals what is there is not needed."""
+        digest = staging.digest(kind)
+        told.outputs[kind] = Output(check.job.outputs[kind], digest)
+        standing = check.standing.get(kind)
+        if standing is not None and standing.sha256 == digest:
+            staging.drop(kind)
+
     def _keep(self, check: Check, kind: str, told: _Told) -> None:
         """Record a file that stays."""
         standing, path = check.standing[kind], check.job.outputs[kind]
@@ -232,56 +259,6 @@ class Writer:
         stale = {output.path for output in check.job.stale}
         return {kind: out for kind, out in before.outputs.items() if out.path not in stale}
 
-    def _mask_by_hand(self, check: Check, shape: tuple[int | None, ...]) -> UInt8Array:
-        """Read the mask that is there.
-
-        Raises:
-            ImageError: when it is no mask of this picture.
-        """
-        name = check.job.outputs["masks"]
-        remedy = "correct it, move it away, or use --overwrite"
-        if check.changed and check.standing["masks"].maker is not Maker.RUN:
-            raise ImageError(
-                f"the picture is another than the one that {name} was made by hand for; "
-                "move that mask away, or use --overwrite"
-            )
-        try:
-            labels = read_mask(self._terms.target / name, self._classes)
-        except ImageError as error:
-            raise ImageError(f"its mask was changed by hand ({error}); {remedy}") from error
-        if labels.shape != shape:
-            raise ImageError(
-                f"{name} was made by hand and is {labels.shape[1]}x{labels.shape[0]}, the picture "
-                f"is {shape[1]}x{shape[0]}; {remedy}"
-            )
-        unknown = self._classes.unknown(labels)
-        if unknown:
-            raise ImageError(
-                f"{name} was made by hand and holds {', '.join(map(str, unknown[:5]))}, which no "
-                f"class has; {remedy}"
-            )
-        return labels
-
-    def _measure(self, labels: UInt8Array) -> dict[str, Any]:
-        """Return classes, verdict and reasons for the record."""
-        counts = dict.fromkeys(range(len(self._classes)), 0)
-        for label, areas in region_areas(labels, self._classes):
-            counts[label] = len(areas)
-        pixels = class_pixels(labels, self._classes)
-        classes = {
-            name: {"pixels": int(pixels[label]), "regions": counts[label]}
-            for label, name in enumerate(self._classes.names)
-        }
-        if self._terms.spec is None:
-            return {"classes": classes, "verdict": None, "reasons": ()}
-        verdict = self._terms.spec.judge(labels, self._classes)
-        reasons = tuple(reason.sentence for reason in verdict.reasons)
-        return {
-            "classes": classes,
-            "verdict": "pass" if verdict.passed else "fail",
-            "reasons": reasons,
-        }
-
     def _look(self, work: Work, told: _Told) -> dict[str, Any]:
         """Return conditions and notes for the record."""
         if work.large is not None:
@@ -292,21 +269,7 @@ class Writer:
         notes = list(work.notes)
         if self._known is not None:
             notes += judge_conditions(measured, self._known)
-        return {"conditions": measured.to_dict(), "notes": _notes(notes, (), told.outputs)}
-
-    def _record(self, check: Check, record: Record, told: _Told) -> FileResult:
-        record = replace(record, time=now())
-        start = self._manifest.append(record.to_row())
-        return FileResult(check.job.path, record, by_hand=tuple(told.by_hand), start=start)
-
-
-_BY_HAND = " was made or changed by hand and is kept"
-
-
-def _notes(new: Sequence[str], old: Sequence[str], outputs: dict[str, Output]) -> tuple[str, ...]:
-    """Return all notes of a picture, those about results by hand last and as they are now."""
-    by_hand = [f"{output.path}{_BY_HAND}" for output in outputs.values() if output.by_hand]
-    return (*(note for note in old if not note.endswith(_BY_HAND)), *new, *by_hand)
+        return {"conditions": measured.to_dict(), "notes": notes_of(notes, (), told.outputs)}
 
 
 def _confidence(work: Work) -> float:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segnet_res.checkpoint import Metadata, find_checkpoints, read_metadata
-from segnet_res.classes import format_color
+from segnet_res.checkpoint import Metadata, checkpoint_name, find_checkpoints, read_metadata
+from segnet_res.classes import background, format_color
 from segnet_res.errors import CheckpointError, SegnetResError
+from segnet_res.exported import files_of, is_export
 from segnet_res.web.turns import Turnstile
 
 if TYPE_CHECKING:
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 # Loaded models take 10 MB to 500 MB each; two let a person go to and fro between candidates.
 _KEEP = 2
 
-# Path, time of change and size of a file.
+# Path, time of change and size of a file, or of both files of an export for OpenVINO.
 FileKey = tuple[Path, int, int]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A checkpoint file: either its metadata or the reason why it cannot be used.
+    """A checkpoint or export: either its metadata or the reason why it cannot be used.
 
     Attributes:
-        name: File name without suffix, by which the page asks for it.
+        name: File name, of a checkpoint without suffix, by which the page asks for it.
         path: The file.
         metadata: None when the file cannot be used.
         error: One sentence, or None.
@@ -44,7 +45,7 @@ class Entry:
         card: dict[str, Any] = {"name": self.name, "error": self.error}
         if self.metadata is None:
             return card
-        meta, status = self.metadata, self.path.stat()
+        meta = self.metadata
         scores = meta.scores or {}
         ious = {row.get("name"): row.get("iou") for row in scores.get("classes", [])}
         return card | {
@@ -57,7 +58,7 @@ class Entry:
             "created": meta.created,
             "parent": meta.parent,
             "licence": meta.licence,
-            "bytes": status.st_size,
+            "bytes": sum(file.stat().st_size for file in files_of(self.path)),
             "classes": [
                 {"index": i, "name": name, "color": format_color(color), "iou": ious.get(name)}
                 for i, (name, color) in enumerate(
@@ -65,6 +66,10 @@ class Entry:
                 )
             ],
         }
+
+
+def _has_no_background(entry: Entry) -> bool:
+    return entry.metadata is not None and background(entry.metadata.class_map) is None
 
 
 class Library:
@@ -86,14 +91,18 @@ class Library:
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
-        """Return every checkpoint of the folder by name, broken ones with their reason."""
+        """Return every checkpoint of the folder by name, broken ones with their reason.
+
+        Those that know no background, such as road scenes, come last: the page opens with the
+        first, and it is for inspection.
+        """
         entries = []
         for path in find_checkpoints(self.folder):
             try:
-                entries.append(Entry(path.stem, path, read_metadata(path)))
+                entries.append(Entry(checkpoint_name(path), path, read_metadata(path)))
             except SegnetResError as error:
-                entries.append(Entry(path.stem, path, error=str(error)))
-        return entries
+                entries.append(Entry(checkpoint_name(path), path, error=str(error)))
+        return sorted(entries, key=_has_no_background)
 
     def cards(self) -> list[dict[str, Any]]:
         """Return the card of every checkpoint; a file that has just vanished is left out."""
@@ -140,8 +149,12 @@ class Library:
         keys = {}
         for path in find_checkpoints(self.folder):
             with suppress(FileNotFoundError):  # deleted since it was listed
-                status = path.stat()
-                keys[path.stem] = (path, status.st_mtime_ns, status.st_size)
+                stats = [file.stat() for file in files_of(path)]
+                keys[checkpoint_name(path)] = (
+                    path,
+                    max(status.st_mtime_ns for status in stats),
+                    sum(status.st_size for status in stats),
+                )
         return keys
 
     def load_apart(self, name: str) -> "Segmenter":
@@ -168,4 +181,6 @@ class Library:
         # Imported here: torch takes seconds, and the page should open before.
         from segnet_res.inference import Segmenter
 
-        return Segmenter.from_checkpoint(key[0], device=self._device)
+        # Exports run on the CPU alone, whatever device the page has for checkpoints.
+        device = "cpu" if is_export(key[0]) else self._device
+        return Segmenter.from_checkpoint(key[0], device=device)

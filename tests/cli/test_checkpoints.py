@@ -66,3 +66,16 @@ def test_show_a_damaged_file(runner, tmp_path):
     result = runner.invoke(app, ["checkpoints", "show", str(path)])
     assert result.exit_code == 2
     assert result.stderr.startswith("error: broken.safetensors: not a checkpoint")
+
+
+def test_exports_are_listed_and_shown(runner, tiny_exports):
+    result = runner.invoke(app, ["checkpoints", "list", str(tiny_exports)])
+    assert result.exit_code == 0
+    names = [line.split()[0] for line in result.stdout.splitlines() if "ressegnet-tiny" in line]
+    assert names == ["tiny", "tiny.onnx", "tiny.xml"]
+    result = runner.invoke(app, ["checkpoints", "show", str(tiny_exports / "tiny.xml")])
+    assert result.exit_code == 0
+    told = " ".join(result.stdout.split())
+    assert f"file {tiny_exports / 'tiny.xml'} and {tiny_exports / 'tiny.bin'} (1.0 MB)" in told
+    assert "export of tiny; float32, pixels of 0 to 255 in, logits out" in told
+    assert "architecture ressegnet-tiny" in told

@@ -155,7 +155,10 @@ def test_parts_that_fail_the_limits(runner, tiny_checkpoint, tiny_dataset, tmp_p
     options = ["--spec", str(strict), "--report", str(target / "r.jsonl")]
     result = predict(runner, tiny_checkpoint, source, target, *options)
     assert result.exit_code == 1
-    assert f"{4 - sum(found)} pass, {sum(found)} fail the limits" in result.stdout
+    assert result.stdout == (
+        f"4 pictures: 0 segmented, 4 done from their masks, {4 - sum(found)} pass, {sum(found)} "
+        f"fail the limits; results are in {target}\n"
+    )
     assert result.stderr.count("scratch: the regions together are") == sum(found)
     rows = [json.loads(line) for line in (target / "r.jsonl").read_text().splitlines()]
     assert [row["verdict"] for row in rows].count("fail") == sum(found)

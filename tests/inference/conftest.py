@@ -17,7 +17,7 @@ class Threshold(NumpyRuntime):
     """Calls a pixel class 1 where it is above a limit; counts what it sees."""
 
     backend = "torch"
-    device = "cpu"
+    device = "CPU"
 
     def __init__(self, limit=100, pause=0.0):
         self.limit = limit

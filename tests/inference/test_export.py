@@ -27,6 +27,18 @@ def _packages():
 
 
 @pytest.fixture
+def copied(tiny_exports, monkeypatch):
+    """Copy what the fixture wrote of this checkpoint: writing takes seconds."""
+
+    def write(_checkpoint, form, target):
+        assert form == Form(f"tiny {short_hash(tiny_exports / 'tiny.safetensors')}")
+        for suffix in (".onnx",) if target.suffix == ".onnx" else (".xml", ".bin"):
+            shutil.copy(tiny_exports / f"tiny{suffix}", target.with_suffix(suffix))
+
+    monkeypatch.setattr(export, "write_graph", write)
+
+
+@pytest.fixture
 def quickly(monkeypatch):
     """Compare on a tenth of the drawn parts, which is still more than 100,000 pixels."""
     parts = list(export.drawn_parts(1))
@@ -58,15 +70,9 @@ def test_export_for_openvino(runner, quickly, tiny_checkpoint, tmp_path):
     assert read_form(target).labels
 
 
-def test_export_as_onnx(quickly, tiny_exports, tmp_path, monkeypatch):
+def test_export_as_onnx(quickly, copied, tiny_exports, tmp_path):
     import onnx
 
-    def write(_checkpoint, form, target):
-        # Writing takes seconds; what the fixture wrote is this checkpoint in this form.
-        assert form == Form(f"tiny {short_hash(tiny_exports / 'tiny.safetensors')}")
-        shutil.copy(tiny_exports / "tiny.onnx", target)
-
-    monkeypatch.setattr(export, "write_graph", write)
     target = tmp_path / "tiny.onnx"
     done = export_checkpoint(tiny_exports / "tiny.safetensors", target)
     assert done.files == (target,)
@@ -124,7 +130,7 @@ def test_other_labels_are_refused(quickly, turned, tiny_checkpoint, tmp_path):
 
 
 def test_given_pictures_are_held_to_the_limit_by_themselves(
-    quickly, tiny_checkpoint, tmp_path, monkeypatch
+    quickly, copied, tiny_checkpoint, tmp_path, monkeypatch
 ):
     # Right on all pictures but white ones, as after a damage to few values.
     open_export = export.open_export
@@ -205,7 +211,7 @@ def test_a_missing_package(tmp_path, monkeypatch, suffix, package, extra):
         check_export(tmp_path / f"x{suffix}", overwrite=False)
 
 
-def test_no_room(quickly, tiny_checkpoint, tmp_path):
+def test_no_room(quickly, copied, tiny_checkpoint, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot be written \(File exists\); free some"):
         export_checkpoint(tiny_checkpoint, tmp_path / "file" / "x.xml")

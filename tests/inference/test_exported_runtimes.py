@@ -13,7 +13,8 @@ from segnet_res.exported import Form
 from segnet_res.inference import Segmenter
 from segnet_res.inference.export_graph import write_graph
 from segnet_res.inference.exported_runtime import ExportedRuntime
-from segnet_res.inference.runtime import MIRRORS
+from segnet_res.inference.opening import open_export
+from segnet_res.inference.runtime import MIRRORS, NumpyRuntime
 
 FILES = [("tiny.onnx", "onnxruntime"), ("tiny.onnx", "openvino"), ("tiny.xml", "openvino")]
 
@@ -75,6 +76,23 @@ def test_labels_are_not_averaged(other_forms):
     message = r"labels\.xml: gives labels, which cannot be averaged over mirror images; do without"
     with pytest.raises(UsageError, match=message):
         segmenter.predict(pictures(1, 32, 32)[0])
+
+
+def test_openvino_decides_as_numpy_does(tiny_exports):
+    runtime = open_export(tiny_exports / "tiny.xml")[0]
+    rng = np.random.default_rng(0)
+    # Few values, so that there are ties; a slice, as tiles are.
+    logits = rng.integers(-2, 3, (3, 40, 50)).astype(np.float32)[:, 5:, :-7]
+    labels, confidence = runtime.decide(logits)
+    expected, sure = NumpyRuntime().decide(logits)
+    assert (labels.dtype, confidence.dtype) == (np.uint8, np.float32)
+    assert np.array_equal(labels, expected)
+    np.testing.assert_allclose(confidence, sure, rtol=1e-5)
+    # A tie, logarithms of 1, 3 and 1, and what is no number in one of the classes.
+    logits = np.log(np.array([[2, 1, np.nan], [2, 3, 1], [1, 1, 1]], np.float32))[:, None]
+    labels, confidence = runtime.decide(logits)
+    assert labels[0, :2].tolist() == [0, 1]
+    np.testing.assert_allclose(confidence, [[0.4, 0.6, np.nan]], rtol=1e-6)
 
 
 class Spoken(ExportedRuntime):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from segnet_res.errors import StorageError
-from segnet_res.inference import FolderRun, folder, pipeline
+from segnet_res.inference import FolderRun, folder, locks, pipeline
 from segnet_res.inference.locks import LOCK_NAME, locked
 from tests.conftest import ROOT
 from tests.inference.conftest import contents, make_segmenter, names, run, save
@@ -136,6 +136,27 @@ def test_the_lock_is_gone_with_its_run(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_the_journal_stays_small_and_keeps_what_killed_runs_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "_ENOUGH", 1000)
+    path = tmp_path / LOCK_NAME
+    path.write_text('{"output": "masks/a.png", "sha256": "1"}\n{"output": "masks/b.p')
+
+    def work():
+        with locked(tmp_path) as journal:
+            for i in range(200):
+                journal.begin({f"masks/{i}.png": "2"})
+                journal.end()
+                assert path.stat().st_size < 1500
+            journal.begin({"masks/c.png": "3"})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    with locked(tmp_path) as journal:
+        assert {("masks/a.png", "1"), ("masks/c.png", "3")} <= set(journal.entries())
+    assert not path.exists()
+
+
 @pytest.fixture
 def tiny_disk(tmp_path):
     """A file system of 200 kB."""
@@ -178,6 +199,19 @@ def test_a_manifest_that_has_no_more_room(many, tmp_path):
     results = run(make_segmenter(), many, target, save=KINDS)
     assert not any(r.error or r.by_hand for r in results.values())
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 9000
+
+
+def test_a_target_that_is_read_only(many, tiny_disk):
+    run(make_segmenter(), many / "0", tiny_disk / "out")
+    before = contents(tiny_disk / "out")
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    for target in ("out", "new"):
+        message = (
+            rf"{target}: cannot be written \(Read-only file system\); free some room or choose"
+        )
+        with pytest.raises(StorageError, match=message):
+            run(make_segmenter(), many, tiny_disk / target)
+    assert contents(tiny_disk / "out") == before
 
 
 def test_a_target_that_cannot_be_written(many, tmp_path):

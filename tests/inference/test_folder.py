@@ -90,6 +90,17 @@ def test_bad_pictures_are_named_and_skipped(segmenter, source, tmp_path):
     assert len(names(tmp_path / "out/masks")) == 5
 
 
+def test_of_several_pages_the_first_is_taken_and_that_is_said(segmenter, tmp_path):
+    pages = [Image.fromarray(np.full((3, 4), value, np.uint8)) for value in (200, 0, 0)]
+    (tmp_path / "in").mkdir()
+    pages[0].save(tmp_path / "in/a.tif", save_all=True, append_images=pages[1:])
+    report = tmp_path / "r.csv"
+    results = run(segmenter, tmp_path / "in", tmp_path / "out", report=report)
+    assert results["a.tif"].record.notes == ("first of 3 pages",)
+    assert read_rows(report)[0]["notes"] == "first of 3 pages"
+    assert mask(tmp_path / "out/masks/a.png").min() == 1
+
+
 def test_memory_that_runs_out_skips_one_picture(segmenter, source, tmp_path, monkeypatch):
     predict = segmenter.predict
 

@@ -198,8 +198,11 @@ def test_what_is_too_long_for_jpeg_is_refused_before_it_is_segmented(tmp_path, m
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("color", "needed"), [(0, "0.4"), (2, "0.8")])
-def test_what_does_not_fit_is_refused_by_its_header(tmp_path, monkeypatch, color, needed):
+@pytest.mark.parametrize(
+    ("color", "kinds", "needed"),
+    [(0, ["masks", "confidence"], "0.4"), (0, ["overlays"], "0.8"), (2, ["masks"], "0.8")],
+)
+def test_what_does_not_fit_is_refused_by_its_header(tmp_path, monkeypatch, color, kinds, needed):
     path = tmp_path / "a.png"
     header = b"IHDR" + struct.pack(">IIBBBBB", 10_000, 10_000, 8, color, 0, 0, 0)
     path.write_bytes(
@@ -218,7 +221,7 @@ def test_what_does_not_fit_is_refused_by_its_header(tmp_path, monkeypatch, color
         "memory; cut it into parts$"
     )
     with pytest.raises(ImageError, match=message):
-        predict_large(segmenter(), path, {}, name="a")
+        predict_large(segmenter(), path, outputs(tmp_path, kinds), name="a")
 
 
 def test_a_damaged_picture_leaves_nothing(tmp_path):

@@ -125,6 +125,22 @@ def test_other_limits_judge_the_masks_that_are_there(source, tmp_path):
     assert {row["verdict"] for row in read(target)[1].values()} == {None}
 
 
+def test_what_is_made_from_the_mask_needs_no_model(source, tmp_path):
+    target, kinds = tmp_path / "out", ("masks", "colors", "polygons")
+    run(make_segmenter(), source, tmp_path / "fresh", save=kinds)
+    run(make_segmenter(), source, target)
+    again = make_segmenter()
+    run(again, source, target, save=kinds)
+    assert again.runtime.seen == []
+    assert contents(target) == contents(tmp_path / "fresh")
+    assert read(target)[1]["a.png"]["outputs"].keys() == set(kinds)
+    (target / "polygons/a.json").write_text("{")
+    results = run(again, source, target, save=kinds)
+    assert [name for name, r in results.items() if not r.kept] == ["a.png"]
+    assert again.runtime.seen == []
+    assert contents(target) == contents(tmp_path / "fresh")
+
+
 def test_limits_of_another_size_fail_the_picture_and_nothing_is_written(source, tmp_path):
     spec = Spec.parse("picture: {width: 30, height: 20}\nothers: {max_count: 99}", name="l.yaml")
     results = run(make_segmenter(), source, tmp_path / "out", spec=spec)
@@ -234,6 +250,20 @@ def test_results_follow_the_names_of_their_pictures(source, tmp_path):
     assert names(target / "masks") == ["a.bmp.png", "a.png.png", "b.png", "sub/c.png"]
 
 
+def test_a_picture_whose_results_were_replaced_is_no_longer_told_of(source, tmp_path):
+    target, report = tmp_path / "out", tmp_path / "r.csv"
+    run(make_segmenter(), source, target)
+    (source / "a.png").rename(source / "a.bmp")
+    run(make_segmenter(), source, target, report=report)
+    told = [line.split(",")[0] for line in report.read_text().splitlines()]
+    assert told == ["path", "a.bmp", "b.jpg", "sub/c.png"]
+    assert names(target / "masks") == ["a.png", "b.png", "sub/c.png"]
+    # Back again, it is new.
+    (source / "a.bmp").rename(source / "a.png")
+    results = run(make_segmenter(), source, target, report=report)
+    assert [name for name, result in results.items() if not result.kept] == ["a.png"]
+
+
 def test_a_manifest_that_is_something_else_stays(source, tmp_path):
     (tmp_path / "out").mkdir()
     path = tmp_path / "out/manifest.jsonl"
@@ -248,8 +278,10 @@ def test_lines_that_are_damaged_are_done_again(source, tmp_path):
     run(make_segmenter(), source, target)
     path = target / "manifest.jsonl"
     lines = path.read_text().splitlines()
-    lines[1] = lines[1][:50]
-    lines[2] = lines[2].replace('"outputs":{', '"outputs":[{').replace("}}}", "}}]}")
+    place = {json.loads(line).get("path"): i for i, line in enumerate(lines)}
+    lines[place["a.png"]] = lines[place["a.png"]][:50]
+    other = json.loads(lines[place["b.jpg"]])
+    lines[place["b.jpg"]] = json.dumps(other | {"outputs": ["masks/b.png"]})
     path.write_text("".join(f"{line}\n" for line in lines))
     results = run(make_segmenter(), source, target)
     assert {n: r.kept for n, r in results.items()}["sub/c.png"]

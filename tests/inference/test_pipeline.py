@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from segnet_res.inference import pipeline
-from segnet_res.inference.pipeline import pixels_of, read_ahead, write_behind
+from segnet_res.inference.pipeline import in_batches, pixels_of, read_ahead, write_behind
 
 
 def one(_item):
@@ -71,3 +71,46 @@ def test_closing_finishes_what_was_taken_for_writing():
 def test_pixels_of_an_unreadable_file(tmp_path):
     (tmp_path / "a.png").write_text("no picture")
     assert pixels_of(tmp_path / "a.png") == 0
+
+
+@pytest.mark.parametrize("stage", [read_ahead, write_behind])
+def test_everything_before_a_pause_comes_out_before_it(stage):
+    taken = []
+
+    def items():
+        for item in (1, 2, None, 3, None):
+            taken.append(item)
+            yield item
+
+    results = stage(lambda x: x, items(), workers=2, pixels=one, pause=lambda item: item is None)
+    seen = []
+    for result in results:
+        seen.append(result)
+        if result is None:
+            assert taken == seen
+    assert seen == [1, 2, None, 3, None]
+
+
+def batches(items, size, **options):
+    return list(in_batches(items, size, alike=lambda x: x % 10 or None, pixels=one, **options))
+
+
+def test_groups_are_of_one_kind_and_no_larger_than_said():
+    assert batches([1, 2, 11, 21, 31, 12], 3) == [[1, 11, 21], [2, 12], [31]]
+    assert batches([1, 2, 11], 1) == [[1], [2], [11]]
+
+
+def test_what_goes_alone_overtakes_but_not_for_ever():
+    # Three times the size of a group pass by.
+    assert batches([1, *[10] * 8], 2) == [[1] if i == 6 else [10] for i in range(9)]
+
+
+def test_groups_do_not_wait_over_a_pause():
+    found = in_batches([1, None, 1], 2, alike=str, pixels=one, pause=lambda item: item is None)
+    assert list(found) == [[1], [None], [1]]
+
+
+def test_groups_do_not_wait_when_much_memory_is_held():
+    pixels = pipeline.MAX_PIXELS_WAITING // 2
+    found = in_batches([1, 2, 3], 9, alike=str, pixels=lambda _: pixels)
+    assert next(found) == [1]

@@ -94,7 +94,8 @@ class Trouble:
         self.needed |= set(PICTURES)
 
 
-@pytest.mark.parametrize("seed", range(40))
+# Hundreds have been tried; these few take a moment, and each is another story.
+@pytest.mark.parametrize("seed", range(12))
 def test_a_rerun_ends_like_a_fresh_run(tmp_path, seed):
     source, target = tmp_path / "in", tmp_path / "out"
     for i, name in enumerate(PICTURES):

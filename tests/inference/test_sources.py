@@ -1,10 +1,13 @@
 """Where pictures come from: a picture, a folder, a glob, a list."""
 
+import os
+
 import pytest
 
 from segnet_res.errors import DataError
 from segnet_res.inference.index import Index
 from segnet_res.inference.sources import Source
+from tests.inference.conftest import make_segmenter, run
 
 NAMES = ["a/c.png", "a/deep/d.JPG", "b.png", "x[1].tif"]
 
@@ -78,3 +81,16 @@ def test_sources_without_pictures(folder, tmp_path):
         assert found(given, tmp_path / "out") == {}
         with pytest.raises(DataError, match=message):
             raise Source(given).nothing()
+
+
+def test_a_list_that_names_what_is_no_file(folder, tmp_path):
+    os.mkfifo(folder / "pipe.png")
+    (folder / "list.txt").write_text("a\n/dev/zero\npipe.png\n")
+    results = run(make_segmenter(), folder / "list.txt", tmp_path / "out")
+    assert {result.error for result in results.values()} == {
+        "is a folder or a device; give pictures only"
+    }
+    # Of a folder they are no pictures at all.
+    (folder / "a/c.png").unlink()
+    os.mkfifo(folder / "a/c.png")
+    assert "a/c.png" not in found(folder, folder / "out")

@@ -11,6 +11,7 @@ import pytest
 from segnet_res.errors import UsageError
 from segnet_res.inference import FolderRun, watch
 from segnet_res.inference.index import Index
+from segnet_res.inference.sources import find_below
 from tests.inference.conftest import make_segmenter, mask, names, run, save
 
 
@@ -106,6 +107,35 @@ def test_names_that_differ_by_suffix_keep_it_from_then_on(hot, watching, tmp_pat
     later((hot / "part.bmp").write_bytes, png(tmp_path))
     assert {next(watching).name, next(watching).name} == {"part.bmp", "part.png"}
     assert names(tmp_path / "out/masks") == ["part.bmp.png", "part.png.png"]
+
+
+def test_what_was_taken_away_keeps_its_results(hot, watching, tmp_path):
+    later((hot / "part.png").write_bytes, png(tmp_path))
+    next(watching)
+    (hot / "part.png").unlink()
+    later((hot / "part.bmp").write_bytes, png(tmp_path, 20))
+    assert next(watching).name == "part.bmp"
+    later((hot / "other.png").write_bytes, png(tmp_path))
+    assert next(watching).name == "other.png"
+    assert names(tmp_path / "out/masks") == ["other.png", "part.bmp.png", "part.png"]
+    watching.close()
+    assert (tmp_path / "out/r.csv").read_text().count("\n") == 4
+
+
+def test_a_folder_that_is_away_for_a_while(hot, tmp_path):
+    (hot / "a.png").write_bytes(png(tmp_path))
+    os.utime(hot / "a.png", (1e9, 1e9))
+    index = Index()
+    index.add(find_below(hot, leave_out=tmp_path / "out"))
+    index.name_results()
+    around = watch.Watch(hot, tmp_path / "out", index)
+    pictures = around.pictures()
+    assert next(pictures).found.name == "a.png"
+    hot.rename(tmp_path / "away")
+    around._look_at_all()
+    (tmp_path / "away").rename(hot)
+    around._look_at_all()
+    assert around._arriving == {}
 
 
 def test_a_restart_takes_only_what_came_meanwhile(hot, tmp_path):

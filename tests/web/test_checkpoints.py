@@ -1,9 +1,12 @@
 """Finding checkpoints, telling why one cannot be used, and lending models."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from segnet_res.checkpoint import Checkpoint
+from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError
 from segnet_res.web.checkpoints import Library
 
@@ -34,6 +37,15 @@ def test_a_new_file_is_found_without_a_restart(folder):
     assert library.first() == "tiny"
     shutil.copy(folder / "tiny.safetensors", folder / "another.safetensors")
     assert library.first() == "another"
+
+
+def test_road_scenes_come_last(folder):
+    tiny = Checkpoint.load(folder / "tiny.safetensors")
+    roads = replace(tiny.metadata, class_map=ClassMap.from_names(["Sky", "Road"]))
+    Checkpoint(roads, tiny.tensors).save(folder / "a-road.safetensors")
+    library = Library(folder)
+    assert [entry.name for entry in library.entries()] == ["broken", "tiny", "a-road"]
+    assert library.first() == "tiny"
 
 
 def test_a_folder_that_is_missing_is_empty(tmp_path):
@@ -69,3 +81,18 @@ def test_a_model_stays_loaded_and_is_loaded_anew_when_its_file_changes(folder):
     (folder / "tiny.safetensors").write_bytes(copy)
     with library.borrow("tiny") as reloaded:
         assert reloaded is not first
+
+
+def test_exports_are_listed_and_lent_beside_their_checkpoint(tiny_exports):
+    library = Library(tiny_exports, device="cuda:9")
+    cards = library.cards()
+    assert [card["name"] for card in cards] == ["tiny", "tiny.onnx", "tiny.xml"]
+    assert [card["error"] for card in cards] == [None] * 3
+    assert {card["architecture"] for card in cards} == {"ressegnet-tiny"}
+    both = [(tiny_exports / name).stat().st_size for name in ("tiny.xml", "tiny.bin")]
+    assert cards[2]["bytes"] == sum(both) == library.key("tiny.xml")[2]
+    assert library.first() == "tiny"
+    for name, backend in (("tiny.onnx", "onnxruntime"), ("tiny.xml", "openvino")):
+        # The page's device is for checkpoints: exports run on the CPU.
+        with library.borrow(name) as segmenter:
+            assert segmenter.backend == backend
