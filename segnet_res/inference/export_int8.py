@@ -21,6 +21,7 @@ from segnet_res.errors import CheckpointError
 from segnet_res.exported import IR, Form
 from segnet_res.images import UInt8Array
 from segnet_res.inference.export_graph import INPUT, save_ir, texts_of
+from segnet_res.inference.openvino_runtime import openvino_core
 
 
 def write_int8(
@@ -71,9 +72,7 @@ def write_int8(
         ) from error
     form = replace(form, precision="int8")
     if target.suffix.lower() == IR:
-        import openvino
-
-        save_ir(openvino.Core().read_model(quantised), checkpoint, form, target)
+        save_ir(openvino_core().read_model(quantised), checkpoint, form, target)
     else:
         content = onnx.load(quantised)
         onnx.helper.set_model_props(content, texts_of(checkpoint, form))

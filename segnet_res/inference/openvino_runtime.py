@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,22 @@ from segnet_res.inference.exported_runtime import ExportedRuntime, missing_packa
 # machine.
 _HINT = "INFERENCE_PRECISION_HINT"
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+@cache
+def openvino_core() -> Any:  # noqa: ANN401 - OpenVINO ships no types
+    """Return the one ``openvino.Core`` of the process, which lives as long as that does.
+
+    A core gives the thread a stack for signals, and when it goes it puts back the one from before.
+    Of two cores, the one that goes last would put back the freed stack of the other, and the next
+    signal, a child process that ends or Ctrl-C, would end the process.
+
+    Raises:
+        ImportError: when OpenVINO is not installed.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 class OpenVinoRuntime(ExportedRuntime):
@@ -46,12 +63,11 @@ class OpenVinoRuntime(ExportedRuntime):
                 f"choose {' or '.join(_HINTS)}"
             )
         try:
-            import openvino
+            core = openvino_core()
         except ImportError as error:
             raise missing_package(error, purpose="OpenVINO's format", extra="openvino") from error
         check_weights(path, form)
         hints = {_HINT: _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
-        core = openvino.Core()
         try:
             compiled = core.compile_model(path, "CPU", hints)
         except RuntimeError as error:

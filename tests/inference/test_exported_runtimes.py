@@ -225,3 +225,29 @@ def test_auto_takes_what_is_installed(tiny_exports, monkeypatch):
     assert Segmenter.from_checkpoint(tiny_exports / "tiny.onnx").backend == "onnxruntime"
     monkeypatch.setattr(opening, "find_spec", lambda name: name != "onnxruntime" and find(name))
     assert Segmenter.from_checkpoint(tiny_exports / "tiny.onnx").backend == "openvino"
+
+
+def test_signals_arrive_after_openvino_runtimes_have_gone(tiny_checkpoint, tmp_path):
+    """In a process of its own, because what went wrong here ended it."""
+    pytest.importorskip("openvino")
+    for name in ("one.xml", "other.xml"):
+        write_graph(Checkpoint.load(tiny_checkpoint), Form("tiny"), tmp_path / name)
+    script = """
+import gc, os, signal, sys
+from segnet_res import Segmenter
+signal.signal(signal.SIGUSR1, lambda *_: print("arrived", flush=True))
+first = Segmenter.from_checkpoint(sys.argv[1])
+second = Segmenter.from_checkpoint(sys.argv[2])
+del first
+gc.collect()
+del second
+gc.collect()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "one.xml", tmp_path / "other.xml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "arrived\n"), done.stderr
