@@ -1,7 +1,7 @@
 """Exports run by OpenVINO."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ _HINT = "INFERENCE_PRECISION_HINT"
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
-@cache
 def openvino_core() -> Any:  # noqa: ANN401 - OpenVINO ships no types
     """Return the one ``openvino.Core`` of the process, which lives as long as that does.
 
@@ -34,7 +33,12 @@ def openvino_core() -> Any:  # noqa: ANN401 - OpenVINO ships no types
     """
     import openvino
 
-    return openvino.Core()
+    return _made_once(openvino.Core)
+
+
+@cache
+def _made_once(core: Callable[[], Any]) -> Any:  # noqa: ANN401 - OpenVINO ships no types
+    return core()
 
 
 class OpenVinoRuntime(ExportedRuntime):
