@@ -59,7 +59,7 @@ class Scale:
     rounds: int
 
 
-FULL, QUICK = Scale(6, 768, 1024, 5), Scale(4, 384, 512, 3)
+FULL, QUICK = Scale(3, 768, 1024, 5), Scale(2, 384, 512, 3)
 
 
 class Plain:
