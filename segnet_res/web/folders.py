@@ -19,9 +19,12 @@ class Folders:
 
     Attributes:
         root: The folder; None where the page was started without one.
+        runs: Folder of retrainings, which may lie below the root. It is passed over: each run
+            keeps a copy of its data, which must not pass for a dataset.
     """
 
     root: Path | None = None
+    runs: Path | None = None
 
     def datasets(self) -> dict[str, dict[str, int]]:
         """Return the datasets by their path below the root, each with the pictures of its splits.
@@ -68,7 +71,7 @@ class Folders:
             return []
         found, level = [(".", self.root)], [self.root]
         for _ in range(_DEPTH):
-            level = [child for folder in level for child in _children(folder)]
+            level = [child for folder in level for child in _children(folder) if child != self.runs]
             found += [(child.relative_to(self.root).as_posix(), child) for child in level]
         return found
 

@@ -1,0 +1,11 @@
+"""The Train tab: a checkpoint retrained on new masks."""
+
+import gradio as gr
+
+from segnet_res.web.backend import Backend
+from segnet_res.web.script import script_component
+
+
+def build(backend: Backend) -> gr.HTML:  # noqa: ARG001
+    """Build the tab."""
+    return script_component("train.js", elem_id="sr-train")
