@@ -45,10 +45,6 @@ class Folders:
         """
         return self._find(name, "dataset", dict(self._walk()), list(self.datasets()))
 
-    def paths(self) -> dict[str, Path]:
-        """Return every folder by its path below the root, ``.`` for the root itself."""
-        return dict(self._walk())
-
     def names(self) -> list[str]:
         """Return every folder by its path below the root, ``.`` for the root itself."""
         return [name for name, _ in self._walk()]
