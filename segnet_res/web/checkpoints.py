@@ -165,22 +165,30 @@ class Library:
         """
         key = self.key(name)
         with self._lock:
-            return self._loaded.get(key) or self._open(key)
+            return self._loaded.get(key) or self._open(key[0])
+
+    def open_file(self, path: Path) -> "Segmenter":
+        """Return the model of a file beside the folder, such as a run's; nothing stays loaded.
+
+        Raises:
+            CheckpointError: when it is no checkpoint.
+        """
+        return self._open(path)
 
     def _load(self, name: str) -> "Segmenter":
         key = self.key(name)
         with self._lock:
             if key not in self._loaded:
-                self._loaded[key] = self._open(key)
+                self._loaded[key] = self._open(key[0])
             self._loaded.move_to_end(key)
             while len(self._loaded) > _KEEP:
                 self._loaded.popitem(last=False)
             return self._loaded[key]
 
-    def _open(self, key: FileKey) -> "Segmenter":
+    def _open(self, path: Path) -> "Segmenter":
         # Imported here: torch takes seconds, and the page should open before.
         from segnet_res.inference import Segmenter
 
         # Exports run on the CPU alone, whatever device the page has for checkpoints.
-        device = "cpu" if is_export(key[0]) else self._device
-        return Segmenter.from_checkpoint(key[0], device=device)
+        device = "cpu" if is_export(path) else self._device
+        return Segmenter.from_checkpoint(path, device=device)
