@@ -8,7 +8,6 @@ from pathlib import Path
 from segnet_res.data.storage import storing
 from segnet_res.errors import UsageError
 from segnet_res.retraining.golden_making import Holding, golden_steps
-from segnet_res.web.batch_names import shown_name
 from segnet_res.web.folders import Folders
 from segnet_res.web.jobs import Progress, Steps
 
@@ -60,7 +59,7 @@ class Freezing:
                     break
                 if (yield Progress(done, total)):
                     return
-            self.made = shown_name(path.relative_to(self._below).as_posix())
+            self.made = path.relative_to(self._below).as_posix()
         yield Progress(total, total)
 
     @contextmanager

@@ -51,6 +51,11 @@ class Listed:
         return "damaged" if self.progress is None else self.progress.state
 
     @property
+    def active(self) -> bool:
+        """Whether a process waits for its turn or works."""
+        return self.progress is not None and self.progress.active
+
+    @property
     def candidate(self) -> Path | None:
         """The checkpoint that came out; None as long as the retraining is not finished."""
         path = self.run.path / _CANDIDATE
@@ -111,7 +116,10 @@ class Retrainings:
         # Many file systems take A and a for the same letter.
         if text.casefold() in {path.name.casefold() for path in self.root.glob("*")}:
             raise UsageError(f"{text!r} is there already and stays as it is; choose another name")
-        if sum(one.progress is not None and one.progress.active for one in self.all()) >= MAX_ACTIVE:
+        if (
+            sum(one.progress is not None and one.progress.active for one in self.all())
+            >= MAX_ACTIVE
+        ):
             raise UsageError(
                 f"{MAX_ACTIVE} retrainings work or wait already; stop one, or wait for their ends"
             )
@@ -120,7 +128,8 @@ class Retrainings:
 
 def summaries(listed: list[Listed]) -> list[dict[str, Any]]:
     """Return what the list shows of each retraining, the newest first, as plain values."""
-    active = [one.name for one in listed if one.progress is not None and one.progress.active]
+    # Who works has its turn, whenever it was started; then the first that waits.
+    active = sorted((one for one in listed if one.active), key=lambda one: one.state == "waiting")
     told = []
     for one in reversed(listed):
         progress = one.progress
@@ -128,8 +137,8 @@ def summaries(listed: list[Listed]) -> list[dict[str, Any]]:
             {
                 "name": one.name,
                 "state": one.state,
-                "stopping": progress is not None and progress.active and one.run.stop.exists(),
-                "ahead": active.index(one.name) if one.state == "waiting" else 0,
+                "stopping": one.active and one.run.stop.exists(),
+                "ahead": active.index(one) if one.state == "waiting" else 0,
                 "step": progress.step if progress else 0,
                 "of": progress.of if progress else 0,
                 "miou": best_miou(progress),
@@ -163,7 +172,7 @@ def details(one: Listed, root: Path | None) -> dict[str, Any]:
     classes = _classes(run)
     request, plan = _readable(run)
     told |= {
-        "stopping": progress.active and run.stop.exists(),
+        "stopping": one.active and run.stop.exists(),
         "doing": progress.doing,
         "step": progress.step,
         "of": progress.of,
