@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segnet_res.data.annotations import told_parts
 from segnet_res.data.copies import Alike, copy_problems, mask_problems
 from segnet_res.data.dataset import (
     INFO_FILE,
@@ -21,7 +22,7 @@ from segnet_res.data.dataset import (
     unknown_labels,
 )
 from segnet_res.data.lookalike import Look, look
-from segnet_res.data.parts import name_groups, torn_parts
+from segnet_res.data.parts import join_parts, name_groups, torn_parts
 from segnet_res.data.problem import Problem
 from segnet_res.data.shares import count_labels
 from segnet_res.data.splits import group_by_pattern
@@ -80,7 +81,7 @@ def check_steps(root: Path) -> Generator[tuple[int, int], None, CheckReport]:
     splits: dict[str, tuple[str, ...]] = {}
     problems = list(_file_problems(root, images, masks))
     problems += _split_problems(root, images, splits)
-    problems += _part_problems(info, list(images), splits)
+    problems += _part_problems(root, info, list(images), splits)
     seen = _Seen()
     total = len(images)
     yield (0, total)
@@ -171,11 +172,12 @@ def _split_problems(
 
 
 def _part_problems(
-    info: DatasetInfo, stems: list[str], splits: Mapping[str, tuple[str, ...]]
+    root: Path, info: DatasetInfo, stems: list[str], splits: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Problem]:
     """Yield the parts whose pictures lie in several splits, as far as names tell parts."""
     try:
         groups = name_groups(stems) if info.group is None else group_by_pattern(stems, info.group)
+        groups = join_parts(groups, told_parts(root))
     except DataError as error:
         yield Problem("split", INFO_FILE, f"{INFO_FILE}: {error}")
         return
