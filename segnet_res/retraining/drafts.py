@@ -49,6 +49,7 @@ class DraftFacts:
         opened: SHA-256 of the mask that was there when the picture was opened; None for none.
         proposed_by: The checkpoint whose prediction was corrected; None where none was.
         name: What people call the picture.
+        dataset: The dataset that it is meant for, and that ``opened`` is a mask of; None for none.
     """
 
     picture_sha256: str
@@ -59,6 +60,7 @@ class DraftFacts:
     opened: str | None
     proposed_by: str | None
     name: str
+    dataset: str | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Drafts:
         opened: str | None,
         proposed_by: str | None,
         name: str = "",
+        dataset: str | None = None,
     ) -> str:
         """Keep a draft in place of the one before; too old ones and too many go.
 
@@ -111,7 +114,7 @@ class Drafts:
             )
         when = datetime.now(UTC).isoformat(timespec="milliseconds")
         facts = DraftFacts(
-            picture_sha256, who, when, tuple(classes), ignore, opened, proposed_by, name
+            picture_sha256, who, when, tuple(classes), ignore, opened, proposed_by, name, dataset
         )
         told = {"draft": VERSION, "labels": _digest(labels)} | asdict(facts)
         text = PngImagePlugin.PngInfo()

@@ -45,6 +45,10 @@ class Folders:
         """
         return self._find(name, "dataset", dict(self._walk()), list(self.datasets()))
 
+    def dataset_folders(self) -> dict[str, Path]:
+        """Return the folder of each dataset by its path below the root, also where it is empty."""
+        return {name: path for name, path in self._walk() if (path / "dataset.yaml").is_file()}
+
     def names(self) -> list[str]:
         """Return every folder by its path below the root, ``.`` for the root itself."""
         return [name for name, _ in self._walk()]
