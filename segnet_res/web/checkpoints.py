@@ -132,10 +132,10 @@ class Library:
 
     def cards(self) -> list[dict[str, Any]]:
         """Return the card of every checkpoint; a file that has just vanished is left out."""
-        cards = []
+        cards, serving = [], self.serving_file()
         for entry in self.entries():
             try:
-                cards.append(entry.card())
+                cards.append(entry.card() | {"serving": entry.path.name == serving})
             except FileNotFoundError:
                 continue
         return cards

@@ -84,7 +84,8 @@ def build_page(backend: Backend) -> gr.Blocks:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         page.load(opened, outputs=[header, inspect, models], **quiet)
         # A file that was put into the folder appears when somebody opens the list.
-        header.refresh(looked_again, outputs=[header, models], **quiet)
+        # None is left out: what was promoted meanwhile must appear too.
+        header.refresh(looked_again, outputs=[header, models], trigger_mode="multiple", **quiet)
         api.build(backend)
     # What gradio keeps of each session is of no use to a page whose components have no state.
     page.state_session_capacity = _SESSIONS

@@ -11,11 +11,13 @@ import inspect from "./texts/inspect.js";
 import jobs from "./texts/jobs.js";
 import models from "./texts/models.js";
 import promote from "./texts/promote.js";
+import registry from "./texts/registry.js";
 import train from "./texts/train.js";
 import viewer from "./texts/viewer.js";
 
 const TEXTS = {
-  annotate, batch, common, compare, editor, evaluate, inspect, jobs, models, promote, train, viewer,
+  annotate, batch, common, compare, editor, evaluate, inspect, jobs, models, promote, registry, train,
+  viewer,
 };
 
 // The text of a key such as "inspect.pictureHint", with the values in place of {name}.
