@@ -7,6 +7,7 @@ from segnet_res.errors import UsageError
 from segnet_res.retraining.drafts import Drafts
 from segnet_res.web.annotation_opening import Opener
 from segnet_res.web.annotation_places import Fingerprints, Places
+from segnet_res.web.annotation_queue import Queues
 from segnet_res.web.annotation_saving import Fields, Keeper, Person
 from segnet_res.web.annotation_thumbs import Thumbs
 from segnet_res.web.backend import Backend
@@ -33,6 +34,7 @@ class Annotator:
         self._opener = Opener(backend, self._places, fingerprints, drafts)
         self._keeper = Keeper(backend, self._places, fingerprints, drafts)
         self._thumbs = Thumbs(backend, self._places, fingerprints, drafts)
+        self._queues = Queues(backend, self._places, root / DRAFTS / "queue.sqlite")
         keeper, thumbs = self._keeper, self._thumbs
         self._actions: dict[object, Callable[[Fields, Person], Fields]] = {
             "places": self._told,
@@ -43,6 +45,9 @@ class Annotator:
             "save": keeper.save,
             "new_dataset": lambda fields, _: keeper.new_dataset(fields),
             "new_class": lambda fields, _: keeper.new_class(fields),
+            "rank": lambda fields, _: self._queues.start(fields),
+            "watch": lambda fields, _: self._queues.watch(fields),
+            "stop": lambda fields, _: self._queues.stop(fields),
         }
 
     def open(self, content: object, user: str | None) -> Iterator[Reply]:

@@ -13,7 +13,8 @@ export class DatasetChoice {
     Object.assign(this, { ask, model, classes, onChoose, onAdd, onMade, onError });
     this.name = recall("localStorage", CHOICE_KEY) ?? "";
     this.datasets = [];
-    this.node = this.#build();
+    // field: the choice; form: what a new one needs; more: what belongs below the classes
+    this.#build();
   }
 
   list(datasets) {
@@ -72,10 +73,10 @@ export class DatasetChoice {
       const name = this.className.value.trim();
       if (name) this.onAdd(name);
     } }, this.className, el("button", { type: "submit", class: "sr-tool", text: t("annotate.add") }));
-    this.more = el("details", { class: "sr-annotate-more" },
+    const details = el("details", { class: "sr-annotate-more" },
       el("summary", { text: t("annotate.addClass") }), this.addForm);
-    return el("div", { class: "sr-annotate-dataset" },
-      field(t("annotate.dataset"), this.select), this.form, this.more, this.joins, this.said);
+    this.field = field(t("annotate.dataset"), this.select);
+    this.more = el("div", { class: "sr-annotate-dataset" }, details, this.joins, this.said);
   }
 
   // A class was added.

@@ -45,8 +45,9 @@ export class PictureList {
     this.pager = el("div", { class: "sr-annotate-pager" }, this.previous, this.range, this.next);
     this.node = el("section", { class: "sr-annotate-list", "aria-label": t("annotate.list"), hidden: true },
       el("header", {}, this.count, el("button", {
-        type: "button", class: "sr-tool", text: t("annotate.removeAll"), onclick: onClear,
-      })),
+        type: "button", class: "sr-remove", "aria-label": t("annotate.removeAll"),
+        title: t("annotate.removeAll"), onclick: onClear,
+      }, icon("cross"))),
       el("label", { class: "sr-annotate-filter", for: "sr-annotate-filter" },
         el("span", { text: t("annotate.show") }), this.filter),
       this.list, this.pager);

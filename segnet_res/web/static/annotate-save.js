@@ -1,8 +1,9 @@
 // Right column of the Annotate tab: part, name and the buttons that save; and who was faster.
 
 import { el, icon } from "./dom.js";
-import { clock } from "./annotate-drafts.js";
 import { field } from "./annotate-dataset.js";
+import { clock } from "./annotate-drafts.js";
+import { grouped } from "./legend.js";
 import { t } from "./texts.js";
 
 export class SavePanel {
@@ -27,17 +28,19 @@ export class SavePanel {
       button("saveReview", "to review", "sr-tool", "bang"),
       button("saveReject", "rejected", "sr-tool", "cross", t("annotate.rejectHelp")),
     ];
-    this.download = el("button", { type: "button", class: "sr-tool", onclick: onDownload },
-      icon("download"), el("span", { text: t("annotate.download") }));
+    this.download = el("button", {
+      type: "button", class: "sr-tool sr-annotate-download", "aria-label": t("annotate.download"),
+      title: t("annotate.download"), onclick: onDownload,
+    }, icon("download"));
     this.why = el("p", { class: "sr-note", id: "sr-annotate-why" });
     this.hint = el("p", { class: "sr-note" });
     this.said = el("p", { class: "sr-annotate-said", role: "status", hidden: true });
     this.clash = el("div", { class: "sr-annotate-conflict", role: "alert", hidden: true });
-    this.node = el("div", { class: "sr-annotate-save" },
-      field(t("annotate.part"), this.part),
-      el("p", { class: "sr-note", id: "sr-annotate-part-help", text: t("annotate.partHelp") }),
-      this.whoField, this.clash, el("div", { class: "sr-annotate-buttons" }, ...this.buttons),
-      this.why, this.hint, this.said, this.download);
+    this.partField = field(t("annotate.part"), this.part);
+    this.partField.append(
+      el("span", { class: "sr-aloud", id: "sr-annotate-part-help", text: t("annotate.partHelp") }));
+    this.node = el("div", { class: "sr-annotate-save" }, this.said, this.clash,
+      el("div", { class: "sr-annotate-buttons" }, ...this.buttons, this.download), this.why, this.hint);
     this.allow({ open: false, dataset: "", who: "" });
   }
 
@@ -60,15 +63,10 @@ export class SavePanel {
     this.part.value = "";
     this.part.placeholder = reply.saved?.part ?? "";
     this.clash.hidden = true;
-    this.hint.textContent = "";
   }
 
-  tell({ changed, reviewed }) {
-    const parts = [t("annotate.changed", { pixels: changed.toLocaleString() })];
-    if (reviewed !== null) {
-      parts.push(t("annotate.reviewed", { percent: `${Math.floor(100 * reviewed)} %` }));
-    }
-    this.hint.textContent = parts.join(" · ");
+  tell(changed) {
+    this.hint.textContent = t("annotate.changed", { pixels: grouped(changed) });
   }
 
   say(text) {

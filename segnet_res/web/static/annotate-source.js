@@ -9,10 +9,10 @@ const POLL_MS = 800;
 const JOB_KEY = "segnet-res:annotate-queue";
 
 export class PictureSource {
-  // ask(fields) asks the server; onFiles(files); onPlace(value or ""): pictures of the server are
-  // wanted; onRanked(reply): an order of them; onError(sentence or null)
-  constructor({ ask, onFiles, onPlace, onRanked, onError }) {
-    Object.assign(this, { ask, onPlace, onRanked, onError });
+  // ask(fields) asks the server; onFiles(files); dataset(): the one that is chosen;
+  // onPlace(value or ""): pictures of the server are wanted; onRanked(reply): an order of them; onError(sentence or null)
+  constructor({ ask, dataset, onFiles, onPlace, onRanked, onError }) {
+    Object.assign(this, { ask, dataset, onPlace, onRanked, onError });
     this.model = null;
     // Counts rankings; what belongs to an earlier one is dropped.
     this.run = 0;
@@ -111,6 +111,7 @@ export class PictureSource {
       const place = this.value;
       const reply = await this.ask({
         action: "rank", folder: PictureSource.folderOf(place), model: this.model,
+        dataset: this.dataset(),
       });
       if (run !== this.run) return;
       remember("sessionStorage", JOB_KEY, JSON.stringify({ place, job: reply.job }));
@@ -145,7 +146,7 @@ export class PictureSource {
     this.#update();
     if (reply.state.error) this.onError(reply.state.error);
     if (!reply.ranked.length) return;
-    const { left } = reply;
+    const left = reply.skipped.length;
     this.say([t("annotate.ranked", { model: reply.model }),
       left === 1 ? t("annotate.rankedLeftOne") : left ? t("annotate.rankedLeft", { count: left }) : "",
     ].join(" ").trim());

@@ -60,6 +60,7 @@ class AnnotateTab {
     });
     this.source = new PictureSource({
       ask: (fields) => this.server.ask(fields),
+      dataset: () => this.dataset.name,
       onFiles: (files) => this.#dropped(files),
       onPlace: (place) => this.#placeChosen(place),
       onRanked: (reply) => this.#ranked(reply),
@@ -98,14 +99,16 @@ class AnnotateTab {
     this.back = button("back", () => this.#bringBack());
     this.line = el("div", { class: "sr-annotate-line" }, this.origin, this.restart, this.takeSaved,
       this.back, this.drafts.status);
-    // What concerns the picture as a whole stands below the classes.
-    this.editor.classesNode.append(this.dataset.node, this.save.node);
+    // Classes are added where they are chosen; the buttons that save stay in sight below them.
+    this.editor.side.append(this.dataset.more, this.save.node);
     this.element.classList.add("sr-annotate");
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", t("annotate.tab"));
     this.element.replaceChildren(
       el("aside", { class: "sr-left", "aria-label": t("annotate.left") }, this.source.node, this.list.node),
-      el("div", { class: "sr-annotate-main" }, this.alert, this.line, this.editor.node),
+      el("div", { class: "sr-annotate-main" }, this.alert,
+        el("div", { class: "sr-annotate-bar" }, this.dataset.field, this.save.partField, this.save.whoField),
+        this.dataset.form, this.line, this.editor.node),
     );
     acceptDrops(this.element, (files) => this.#dropped(files));
     this.#tellOrigin(t("annotate.start"));
@@ -208,17 +211,17 @@ class AnnotateTab {
     }
   }
 
-  // The ranked pictures come first, the most useful one at the top; what was left out is at the end.
-  #ranked({ ranked }) {
+  // The most useful one comes first; what was left out is at the end, with the reason.
+  #ranked({ ranked, skipped }) {
     const known = new Map(this.list.entries.map((entry) => [entry.source?.file, entry]));
-    const first = ranked.filter(({ file }) => known.has(file)).map(({ file, reason }) => {
+    const take = (rows) => rows.filter(({ file }) => known.has(file)).map(({ file, reason }) => {
       const entry = known.get(file);
-      entry.reason = reason;
       known.delete(file);
-      return entry;
+      return Object.assign(entry, { reason });
     });
+    const [first, last] = [take(ranked), take(skipped)];
     for (const entry of known.values()) entry.reason = null;
-    this.list.set([...first, ...known.values()]);
+    this.list.set([...first, ...known.values(), ...last]);
     this.#ready(`ranked-${++this.count}`);
   }
 
@@ -392,10 +395,7 @@ class AnnotateTab {
   }
 
   #tellChanges() {
-    const proposed = Boolean(this.opened?.reply.files.proposal);
-    this.save.tell({
-      changed: this.editor.changed, reviewed: proposed ? this.editor.reviewed : null,
-    });
+    this.save.tell(this.editor.changed);
   }
 
   #about() {
