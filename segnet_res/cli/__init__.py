@@ -21,6 +21,7 @@ from segnet_res.cli import (
     logins,
     predict,
     promote,
+    queue,
     retrain,
     train,
 )
@@ -60,6 +61,7 @@ def options(
 app.command("app")(page.app)
 app.command("logins")(logins.logins)
 app.command("train")(train.train)
+app.command("queue")(queue.queue)
 app.command("correct")(correct.correct)
 app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
