@@ -129,7 +129,7 @@ export class Editor {
   // Share of the proposed regions that somebody has accepted, changed or deleted; 1 without any.
   get reviewed() {
     const { regions } = this;
-    return regions?.count ? 1 - regions.left.length / regions.count : 1;
+    return regions?.count ? (regions.count - regions.left.length) / regions.count : 1;
   }
 
   // Whether the mask is another than when it was opened, or `saved`.
