@@ -17,7 +17,7 @@ export class GoldenChoice {
     this.datasets = [];
     this.list = el("ul", { class: "sr-train-checks" });
     this.none = el("p", { class: "sr-note", text: t("train.noGolden") });
-    this.dataset = el("select", { id: "sr-freeze-dataset", onchange: () => this.#listSplits() });
+    this.dataset = el("select", { id: "sr-freeze-dataset", onchange: () => this.#otherDataset() });
     this.split = el("select", { id: "sr-freeze-split" });
     this.button = el("button", {
       type: "button", class: "sr-tool", text: t("train.freezeButton"), onclick: () => this.#freeze(),
@@ -60,6 +60,12 @@ export class GoldenChoice {
     fill(this.dataset, this.datasets.map(({ name }) => [name, name]));
     this.button.disabled = this.dataset.disabled = this.split.disabled = !this.datasets.length;
     if (!this.datasets.length) this.said.textContent = t("train.freezeNothing");
+    this.#listSplits();
+  }
+
+  #otherDataset() {
+    // The split of another dataset was no choice for this one.
+    this.split.replaceChildren();
     this.#listSplits();
   }
 
