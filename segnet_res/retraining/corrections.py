@@ -22,9 +22,16 @@ from segnet_res.data.annotations import (
     annotations,
     append_annotation,
 )
-from segnet_res.data.dataset import SPLITS, check_stem, index_images, load_info, unknown_labels
+from segnet_res.data.dataset import (
+    SPLITS,
+    check_stem,
+    index_images,
+    load_info,
+    size_mismatch,
+    unknown_labels,
+)
 from segnet_res.errors import DataError, StorageError, UsageError
-from segnet_res.images import UInt8Array, read_mask
+from segnet_res.images import UInt8Array, image_size, read_mask
 from segnet_res.inference.manifest import digest_of_file
 from segnet_res.retraining.corrections_classes import insert_class, make_dataset
 from segnet_res.retraining.corrections_names import Content, find_content
@@ -120,7 +127,8 @@ def current_mask(root: Path, stem: str) -> tuple[UInt8Array, str] | None:
         file; None where there is no mask.
 
     Raises:
-        DataError: when the mask cannot be read, or the stem leads out of the dataset.
+        DataError: when the mask cannot be read, does not fit its picture or the classes, or the
+            stem leads out of the dataset.
     """
     check_stem(stem, root.name)
     class_map = load_info(root).class_map
@@ -133,9 +141,7 @@ def current_mask(root: Path, stem: str) -> tuple[UInt8Array, str] | None:
         labels = read_mask(path, class_map)
         # Somebody may have saved in between; then both are read again.
         if digest_of_file(path) == sha256:
-            unknown = class_map.unknown(labels)
-            if unknown:
-                raise DataError(unknown_labels(path.name, unknown, class_map))
+            _check_fit(root, stem, labels, class_map)
             return labels, sha256
 
 
@@ -186,7 +192,9 @@ def save_correction(
         DataError: when the dataset, the picture or the labels cannot be used.
         StorageError: when something cannot be written, or others keep the dataset busy.
     """
-    who, part = _words("who", who), None if part is None else _words("part", part)
+    who = _words("who", who)
+    part = None if part is None else _words("part", part)
+    proposed_by = None if proposed_by is None else _words("proposed_by", proposed_by)
     _check_choices(state, split)
     content = Content(picture)
     with holding(root):
@@ -237,6 +245,16 @@ def holding(root: Path) -> Iterator[None]:
         )
     with file:
         yield
+
+
+def _check_fit(root: Path, stem: str, labels: UInt8Array, class_map: ClassMap) -> None:
+    pictures = index_images(root).get(stem)
+    size = image_size(pictures[0]) if pictures else labels.shape
+    if labels.shape != size:
+        raise DataError(size_mismatch(f"{stem}.png", labels.shape, size))
+    unknown = class_map.unknown(labels)
+    if unknown:
+        raise DataError(unknown_labels(f"{stem}.png", unknown, class_map))
 
 
 def _equal(before: UInt8Array | None, labels: UInt8Array) -> bool:

@@ -60,7 +60,12 @@ class Save:
         self.mask = self._read_mask()
 
     def check(self, labels: UInt8Array) -> None:
-        """Refuse labels that are no mask of the picture."""
+        """Refuse labels that are no mask of the picture, and a picture that cannot be listed."""
+        if not self.stem.isascii() and self.stem != self.stem.encode(errors="ignore").decode():
+            raise DataError(
+                f"{self.stem!r}: the name is no UTF-8, so that no split can list it; rename the "
+                "picture and its mask"
+            )
         if labels.ndim != 2 or labels.dtype != np.uint8:
             raise DataError(
                 f"{self.stem}: the mask is {labels.shape} of {labels.dtype}; give (H, W) of uint8"

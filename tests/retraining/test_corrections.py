@@ -355,6 +355,27 @@ def test_stems_from_outside_lead_nowhere(root):
     assert current_mask(root, "x") is None
 
 
+def test_a_mask_that_does_not_fit_is_told(root, tmp_path):
+    save(root, picture(tmp_path, "a.png"))
+    write_mask(root / "masks/a.png", mask(7))
+    with pytest.raises(DataError, match=r"a\.png: label 7 belongs to no class"):
+        current_mask(root, "a")
+    write_mask(root / "masks/a.png", mask(size=(20, 31)))
+    with pytest.raises(DataError, match=r"a\.png: the mask is 31x20, its picture 30x20"):
+        current_mask(root, "a")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_no_list_can_hold(root, tmp_path):
+    path = picture(tmp_path, "a.png")
+    (root / "images/\udce9.png").write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match="the name is no UTF-8, so that no split can list it"):
+        save(root, path)
+    # Brought by a browser such a name is cleaned.
+    line = save(root, picture(tmp_path, "b.png", 2), name="\udce9.png", proposed_by="x\udce9 12")
+    assert (line.stem, line.proposed_by) == ("_", "x 12")
+
+
 def test_a_half_line_counts_as_not_written(root, tmp_path):
     first = save(root, picture(tmp_path, "a.png"))
     with (root / "annotations.jsonl").open("ab") as file:
