@@ -62,7 +62,10 @@ export class Drafts {
       this.kept = Math.max(this.kept, version);
       this.#tell("saved", t("annotate.draftSaved", { time: clock(when) }));
     } catch (error) {
-      if (turn === this.turn) this.#tell("failed", t("annotate.draftFailed", { reason: error.message }));
+      if (turn === this.turn) {
+        this.#tell("failed", t("annotate.draftFailed", { reason: error.message }));
+        this.#later(RETRY_MS);
+      }
       throw error;
     } finally {
       this.running = null;
@@ -73,7 +76,7 @@ export class Drafts {
   #later(milliseconds) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      this.flush().catch(() => this.#later(RETRY_MS));
+      this.flush().catch(() => {});
     }, milliseconds);
   }
 

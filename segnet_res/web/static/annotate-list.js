@@ -62,13 +62,13 @@ export class PictureList {
 
   // Whether somebody has to look at a picture still.
   static isOpen(entry) {
-    return !["done", "rejected"].includes(entry.state);
+    return !["done", "rejected"].includes(entry.mark);
   }
 
   shown() {
     const wanted = this.filter.value;
     return this.entries.filter((entry) => wanted === "all" || entry === this.current
-      || (wanted === "open" ? PictureList.isOpen(entry) : entry.state === wanted));
+      || (wanted === "open" ? PictureList.isOpen(entry) : entry.mark === wanted));
   }
 
   // The next picture that is to be annotated, after the current one, or null.
@@ -120,15 +120,15 @@ export class PictureList {
 
   #count() {
     const { length } = this.entries;
-    const done = this.entries.filter((entry) => entry.state === "done").length;
+    const done = this.entries.filter((entry) => entry.mark === "done").length;
     const text = length === 1 ? t("annotate.countOne") : t("annotate.count", { count: length });
     this.count.textContent = [text, t("annotate.countDone", { done })].join(" · ");
   }
 
   #item(entry) {
-    const state = entry.broken ? "failed" : entry.draft ? "draft" : entry.state || "new";
+    const state = entry.broken ? "failed" : entry.draft ? "draft" : entry.mark || "new";
     const words = [t(`annotate.${state}`)];
-    if (entry.draft && entry.state) words.push(t(`annotate.${entry.state}`));
+    if (entry.draft && entry.mark) words.push(t(`annotate.${entry.mark}`));
     const picture = entry.thumb ? el("img", { alt: "", src: fileUrl(entry.thumb) })
       : el("span", { class: "sr-annotate-blank" });
     const button = el("button", {
@@ -155,7 +155,7 @@ export class PictureList {
           entry.looked = true;
           entry.thumb = thumb;
           entry.draft = draft;
-          if (state !== null) entry.state = state;
+          if (state !== null) entry.mark = state;
           entry.broken = error;
         });
       } catch {

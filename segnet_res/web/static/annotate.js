@@ -156,7 +156,10 @@ class AnnotateTab {
     if (!this.listed) return void (window.segnetResAnnotate = { pictures, index, model });
     if (model) document.dispatchEvent(new CustomEvent("segnet-res:choose", { detail: model }));
     const entries = pictures.map(({ source, name, file = null }) => new Entry({ source, name, file }));
-    this.#add(entries, index);
+    // A picture of a dataset is corrected there.
+    const dataset = pictures[index]?.source?.dataset;
+    if (dataset) this.dataset.choose(dataset);
+    await this.#add(entries, index);
   }
 
   #pasted(event) {
@@ -200,7 +203,7 @@ class AnnotateTab {
       this.source.say(pictures.length ? "" : t("annotate.noPictures", { name: folder }));
       this.list.set(pictures.map(({ file, state }) => Object.assign(new Entry({
         source: { kind: "folder", folder, file }, name: file,
-      }), { state })));
+      }), { mark: state })));
       this.#ready(`listed-${++this.count}`);
       this.source.resume();
       const entry = this.list.entries.find(({ key }) => key === current);
@@ -312,7 +315,7 @@ class AnnotateTab {
     const same = this.opened?.entry === entry;
     if (!same) this.mine = null;
     this.opened = { entry, reply, classes: reply.classes };
-    entry.state = reply.saved?.state ?? "";
+    entry.mark = reply.saved?.state ?? "";
     entry.draft = reply.draft;
     this.drafts.reset(reply.origin === "draft"
       ? t("annotate.draftSaved", { time: clock(reply.draft) }) : undefined);
@@ -437,7 +440,7 @@ class AnnotateTab {
         return;
       }
       const { saved } = answer;
-      Object.assign(entry, { state: saved.state, draft: null });
+      Object.assign(entry, { mark: saved.state, draft: null });
       this.opened.reply = { ...reply, saved, opened: saved.mask_sha256, origin: "saved", draft: null };
       this.editor.saved();
       this.mine = null;

@@ -18,6 +18,8 @@ const MAX_PICTURES = 300;
 // Other pictures are judged anew when a slider has come to rest.
 const REST_MS = 400;
 
+const ANNOTATE_TAB = "sr-tab-annotate-button";
+
 export function start(parts) {
   new InspectTab(parts);
 }
@@ -59,6 +61,8 @@ class InspectTab {
       onToggle: (index, visible) => this.viewer.setVisible(index, visible),
       onLook: (box) => this.viewer.lookAt(box),
       onDownload: (kind) => this.#download(kind),
+      // Where nobody may change datasets there is no such tab.
+      onCorrect: document.getElementById(ANNOTATE_TAB) ? () => this.#correct() : null,
     });
     this.strip = new FilmStrip({
       onSelect: (entry) => this.#select(entry),
@@ -336,6 +340,17 @@ class InspectTab {
     } finally {
       button.classList.remove("sr-working");
     }
+  }
+
+  // Hand the pictures to the Annotate tab, which may not be there before somebody goes to it.
+  #correct() {
+    const detail = {
+      pictures: this.entries.map(({ source, name, file }) => ({ source, name, file })),
+      index: this.entries.indexOf(this.current), model: this.model,
+    };
+    window.segnetResAnnotate = detail;
+    document.getElementById(ANNOTATE_TAB).click();
+    document.dispatchEvent(new CustomEvent("segnet-res:annotate", { detail }));
   }
 
   // What is seen
