@@ -57,6 +57,7 @@ function pointers(viewer, editor) {
     if (down.size === 0) doing = null;
   });
   canvas.addEventListener("pointerleave", () => editor.point(null, []));
+  canvas.addEventListener("dblclick", () => editor.double());
   // Else the middle button starts to scroll the page.
   canvas.addEventListener("mousedown", (event) => { if (event.button === 1) event.preventDefault(); });
 }
@@ -80,6 +81,8 @@ function spread([a, b]) {
 
 function pressed(viewer, editor, event) {
   if (event.defaultPrevented || !editor.ready || !isSeen(viewer)) return;
+  // Whoever uses the editor may hold it still, while a mask is saved say.
+  if (viewer.node.closest("[inert]")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const dialog = document.querySelector("dialog[open]");
   if (dialog && !(dialog === viewer.toolbar.help && key === "?")) return;

@@ -44,10 +44,10 @@ export class Editor {
     this.tools = makeTools(this);
     this.panel = new Panel({
       tool: (id) => this.setTool(id), size: (size) => this.setSize(size), undo: () => this.undo(),
-      redo: () => this.redo(), focus: () => this.viewer.canvas.focus(),
+      redo: () => this.redo(), focus: () => this.#focus(),
     }, LARGEST);
     this.classList = new ClassList({
-      onChoose: (index) => this.setClass(index), focus: () => this.viewer.canvas.focus(),
+      onChoose: (index) => this.setClass(index), focus: () => this.#focus(),
     });
     this.review = new Review({ next: () => this.nextRegion(), acceptRest: () => this.acceptRest() });
     this.node = this.#build();
@@ -152,8 +152,9 @@ export class Editor {
 
   // What tools ask for.
 
+  // Pixels of the screen for one of the picture.
   get scale() {
-    return this.viewer.view.scale;
+    return this.viewer.view.scale / (window.devicePixelRatio || 1);
   }
 
   get emptyLabel() {
@@ -281,7 +282,7 @@ export class Editor {
 
   press(place, straight) {
     this.pressing = true;
-    this.viewer.canvas.focus({ preventScroll: true });
+    this.#focus();
     this.tool.down(this.#pointAt(place), straight);
   }
 
@@ -295,6 +296,10 @@ export class Editor {
     if (!this.pressing) return;
     this.pressing = false;
     if (this.ready) this.tool.up(this.#pointAt(place));
+  }
+
+  double() {
+    if (this.ready) this.tool.double();
   }
 
   cancel() {
@@ -377,6 +382,10 @@ export class Editor {
 
   #knows(index) {
     return (this.classes ?? []).some((entry) => entry.index === index);
+  }
+
+  #focus() {
+    this.viewer.canvas.focus({ preventScroll: true });
   }
 
   #pointAt([x, y]) {

@@ -3,11 +3,12 @@
 
 import { brushAt, flood, polygon, stroke } from "./annotate-tools-shapes.js";
 
-// Closer than this (pixels of the screen) two clicks mean the same place.
-const NEAR = 6;
+// So close to its first corner (pixels of the screen) a click closes a polygon.
+const NEAR = 8;
 
 // In the order of their buttons. `desk` is what they work on, see `Editor`.
 //   down(point, straight), move(points), up(point)   a press, and its end
+//   double()    the last two presses were a double click
 //   cancel()    the press was none: a second finger came, or Escape
 //   key(name)   Enter, Backspace or Escape; returns whether it meant something
 //   leave()     another tool is chosen
@@ -31,6 +32,7 @@ class Tool {
   down() {}
   move() {}
   up() {}
+  double() {}
   cancel() {}
   leave() {}
 
@@ -112,11 +114,17 @@ class Polygon extends Tool {
   // A corner is set where the button is let go: two fingers that zoom set none.
   up(point) {
     const { corners } = this;
-    const closes = corners.length > 0 &&
-      (this.#isNear(point, corners.at(-1)) || (corners.length > 2 && this.#isNear(point, corners[0])));
-    if (closes) return this.#close();
+    const again = corners.at(-1)?.every((value, i) => value === point[i]);
+    if (again || (corners.length > 2 && this.#isNear(point, corners[0]))) return this.#close();
     corners.push(point);
     this.desk.drawShape();
+  }
+
+  // The second of the two clicks trembled, and has set a corner beside that of the first.
+  double() {
+    if (this.corners.length === 0) return;
+    this.#takeBack();
+    if (this.corners.length > 0) this.#close();
   }
 
   move(points) {

@@ -63,6 +63,9 @@ def test_keys_of_a_field_a_dialog_or_another_tab_do_not_reach_the_editor(desk, s
     page.evaluate("editor.node.style.display = 'none'")
     page.keyboard.press("e")
     page.evaluate("editor.node.style.display = ''")
+    page.evaluate("editor.node.inert = true")
+    page.keyboard.press("e")
+    page.evaluate("editor.node.inert = false")
     expect(chosen).to_have_attribute("data-tool", "brush")
     assert page.evaluate("[editor.label, editor.size]") == [1, 12]
     page.keyboard.press("e")

@@ -50,44 +50,76 @@ def test_shift_and_a_click_draw_a_straight_line(desk):
     assert np.array_equal(desk.labels() == 1, expected)
 
 
+# Corners in pixels of a picture of 80 x 60, which the window shows ten times enlarged.
+CORNERS = [(10.2, 10.4), (60.1, 20.3), (30.7, 50.2)]
+
+
 def test_a_polygon_is_clicked_and_closed(desk):
     page = desk.open(np.zeros((60, 80), np.uint8))
     page.keyboard.press("p")
-    corners = [(10.2, 10.4), (60.1, 20.3), (30.7, 50.2)]
-    for corner in [*corners, (5, 5)]:
+    for corner in [*CORNERS, (5, 5)]:
         desk.click(*corner)
     assert not desk.labels().any()
     page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
     # A mouse knows whole pixels of the screen, of which one of the picture has a dozen.
     drawn = desk.labels() == 1
-    expected = desk.inside(corners)
-    border = cv2.dilate(expected.astype(np.uint8), np.ones((3, 3))) != cv2.erode(
-        expected.astype(np.uint8), np.ones((3, 3))
-    )
+    expected = desk.inside(CORNERS)
+    square = np.ones((3, 3))
+    shape = expected.astype(np.uint8)
+    border = cv2.dilate(shape, square) != cv2.erode(shape, square)
     assert np.array_equal(drawn[~border], expected[~border])
     assert page.evaluate("editor.changed") == drawn.sum() > 500
-    page.keyboard.press("Control+z")
-    # A double click closes too, with the class that is chosen then, and Escape drops what is open.
-    desk.click(40, 40)
-    page.keyboard.press("Escape")
-    for corner in corners[:2]:
-        desk.click(*corner)
-    page.keyboard.press("3")
-    page.mouse.dblclick(*desk.where(*corners[2]))
-    assert np.array_equal(desk.labels(), drawn * 2)
     # Undo within a polygon takes a corner back, not the last polygon.
     desk.click(5, 5)
     page.keyboard.press("Control+z")
     assert page.evaluate("editor.changed") == drawn.sum()
     page.keyboard.press("Control+z")
     assert page.evaluate("editor.changed") == 0
-    # Two corners make no polygon.
+    # Escape drops what is open, so that these two corners are the only ones.
+    desk.click(40, 40)
+    page.keyboard.press("Escape")
     desk.click(5, 5)
     desk.click(20, 5)
     page.keyboard.press("Enter")
     expect(page.locator(".sr-edit-status")).to_have_text("A polygon needs three corners.")
     assert page.evaluate("window.said.at(-1)") == "A polygon needs three corners."
+
+
+@pytest.mark.parametrize("tremor", [0, 1])
+def test_a_double_click_closes_a_polygon_also_when_it_trembles(desk, tremor):
+    page = desk.open(np.zeros((60, 80), np.uint8))
+    page.keyboard.press("p")
+    for corner in CORNERS:
+        desk.click(*corner)
+    page.keyboard.press("Enter")
+    drawn = desk.labels()
+    page.keyboard.press("Control+z")
+    for corner in CORNERS[:2]:
+        desk.click(*corner)
+    # The class that is chosen at the end counts.
+    page.keyboard.press("3")
+    x, y = desk.where(*CORNERS[2])
+    page.mouse.click(x, y)
+    page.mouse.move(x + tremor, y)
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+    assert np.array_equal(desk.labels(), drawn * 2)
+    assert page.evaluate("editor.tools.polygon.corners.length") == 0
+
+
+def test_a_click_on_its_first_corner_closes_a_polygon_and_close_corners_do_not(desk):
+    page = desk.open(np.zeros((60, 80), np.uint8))
+    page.keyboard.press("p")
+    for corner in CORNERS:
+        desk.click(*corner)
+    x, y = desk.where(*CORNERS[2])
+    page.mouse.click(x - 3, y)
+    assert page.evaluate("editor.tools.polygon.corners.length") == 4
+    x, y = desk.where(*CORNERS[0])
+    page.mouse.click(x + 5, y)
+    assert page.evaluate("editor.tools.polygon.corners.length") == 0
+    assert page.evaluate("editor.changed") == pytest.approx(desk.inside(CORNERS).sum(), rel=0.05)
 
 
 def test_fill_and_delete_change_the_region_under_the_pointer(desk, spotted):
