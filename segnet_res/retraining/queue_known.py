@@ -7,7 +7,7 @@ known one is farther than nine of ten known pictures have their nearest one of a
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -103,9 +103,14 @@ class Known:
 
 
 def learn(
-    root: Path, channels: Channels, conditions: KnownConditions | None, cache: QueueCache | None
+    root: Path,
+    channels: Channels,
+    conditions: KnownConditions | None,
+    cache: QueueCache | None,
+    *,
+    stems: Collection[str] | None = None,
 ) -> Generator[tuple[int, int], None, Known]:
-    """Look at all pictures of a dataset; yields (done, total), its value is what is known.
+    """Look at the pictures of a dataset; yields (done, total), its value is what is known.
 
     Pictures that cannot be read are passed over: `segnet-res data check` names them.
 
@@ -115,12 +120,15 @@ def learn(
         conditions: Those of the training pictures as the checkpoint tells them; None: those of the
             dataset's pictures count.
         cache: Where to look up and keep what was seen; None for nowhere.
+        stems: The pictures to look at; None for all.
 
     Raises:
         DataError: when the folder is no dataset.
     """
     info = load_info(root)
-    images = index_images(root)
+    images = {
+        stem: paths for stem, paths in index_images(root).items() if stems is None or stem in stems
+    }
     parts = _parts(root, info, list(images))
     found: list[tuple[str, Appearance, str, str]] = []
     yield (0, len(images))

@@ -24,10 +24,15 @@ from segnet_res.errors import CheckpointError, ImageError
 from segnet_res.images import Channels, UInt8Array, image_size, read_picture
 from segnet_res.inference import Segmenter
 from segnet_res.inference.disagreement import distance
-from segnet_res.inference.large import is_large
+from segnet_res.memory import available_memory
 
 # Of the pixels of a picture.
 SHARE = 0.05
+
+# What a pixel takes beside the model: file, values, two maps and a copy of one, two labels.
+_BYTES = 24
+# Of the machine's memory; others work there too.
+_MEMORY = 0.25
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,12 @@ class Photograph:
     def __init__(self, path: Path, channels: Channels) -> None:
         self.path = path
         self._channels = channels
-        if is_large(*image_size(path)):
-            raise ImageError(f"{path.name}: too large to be ranked; cut it into parts")
+        height, width = image_size(path)
+        if height * width * _BYTES > _MEMORY * available_memory():
+            raise ImageError(
+                f"{path.name}: {width}x{height} pixels take too much of this machine's memory; cut "
+                "it into parts"
+            )
         try:
             self._data = path.read_bytes()
         except OSError as error:
@@ -166,8 +175,10 @@ def _entropy(shares: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.zeros(shares.shape[1:], np.float32)
     # A share of exactly 0 adds nothing, but its logarithm would be infinite.
     logs = np.log(np.maximum(shares, np.finfo(np.float32).tiny))
-    bits: NDArray[np.float32] = (shares * logs).sum(axis=0) / np.float32(-math.log(len(shares)))
-    return np.clip(bits, 0, 1, out=bits)
+    bits: NDArray[np.float32] = np.abs((shares * logs).sum(axis=0))
+    bits /= np.float32(math.log(len(shares)))
+    # Rounding alone may leave more than there can be.
+    return np.minimum(bits, 1, out=bits)
 
 
 def _highest(values: NDArray[np.float32]) -> float:

@@ -15,6 +15,7 @@ from segnet_res.errors import CheckpointError, DataError, StorageError
 from segnet_res.inference import Segmenter
 from segnet_res.inference.runtime import NumpyRuntime
 from segnet_res.inference.sources import Found
+from segnet_res.retraining import queue_measures
 from segnet_res.retraining.corrections import make_dataset, save_correction
 from segnet_res.retraining.queue import Failed, Measured, Ranking, rank
 from segnet_res.retraining.queue_cache import QueueCache
@@ -306,7 +307,12 @@ def test_a_cache_keeps_the_newest(tmp_path, monkeypatch):
 
 
 def test_pictures_that_are_too_large_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("segnet_res.retraining.queue_measures.is_large", lambda *_: True)
-    ranking = Ranking(segmenter(), Known())
-    failed = ranking.add("a.png", write(tmp_path / "a.png", plate(0)).path)
-    assert failed.error == "a.png: too large to be ranked; cut it into parts"
+    found = write(tmp_path / "a.png", plate(0))
+    pixels = 4 * 24 * 96 * 128
+    for memory, kind in ((pixels, Measured), (pixels - 1, Failed)):
+        monkeypatch.setattr(queue_measures, "available_memory", lambda memory=memory: memory)
+        answer = Ranking(segmenter(), Known()).add("a.png", found.path)
+        assert type(answer) is kind
+    assert answer.error == (
+        "a.png: 128x96 pixels take too much of this machine's memory; cut it into parts"
+    )
