@@ -141,8 +141,9 @@ def _print(result: Queue, top: int) -> None:
     from rich.text import Text
 
     from segnet_res.cli._console import console, counted, say
+    from segnet_res.retraining.queue import FORMULA
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=FORMULA, title_justify="left")
     for heading in ("", "score", "entropy", "disagreement", "newness"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("picture and reasons", overflow="fold", min_width=20)

@@ -30,6 +30,7 @@ def test_a_ranking(runner, words, tmp_path, tiny_dataset):
     )
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.endswith("2 pictures ranked; 1 near-copy skipped\n")
+    assert "score = 0.4 entropy + 0.4 disagreement + 0.2 newness" in result.stdout
     assert "unsure between sound and scratch" in " ".join(result.stdout.split())
     content = json.loads((tmp_path / "q.json").read_text())
     assert [one["rank"] for one in content["pictures"]] == [1, 2]
