@@ -76,17 +76,16 @@ class Retrainings:
         self.root = root
 
     def all(self) -> list[Listed]:
-        """Return all retrainings in the order in which they were started."""
+        """Return all retrainings in the order in which they were started, damaged ones first."""
         progresses = runs.runs(self.root)
-        found = [
-            Listed(shown_name(name), RetrainFolder(self.root / name), progress)
-            for name, progress in progresses.items()
-        ]
+        found = []
         for path in sorted(self.root.glob("*/request.json")):
             run = RetrainFolder(path.parent)
             if run.name not in progresses:
                 with suppress(FileNotFoundError):
                     found.append(_damaged(run))
+        for name, progress in progresses.items():
+            found.append(Listed(shown_name(name), RetrainFolder(self.root / name), progress))
         return found
 
     def find(self, name: object) -> Listed:

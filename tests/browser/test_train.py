@@ -189,14 +189,14 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     page = open_train()
     names = [row.get_attribute("data-run") for row in page.locator(".sr-run-list li").all()]
     assert [name for name in names if name != "oil 1"] == [
-        "damaged 1", "failed 1", "curves", "stopped 1",
+        "failed 1", "curves", "stopped 1", "damaged 1",
     ]  # fmt: skip
     show(page, "stopped 1", "stopped")
     expect(page.locator(".sr-run-now")).to_have_text("stopped at 20 %")
     bar = page.get_by_role("progressbar", name="Progress of stopped 1")
     assert [bar.get_attribute(f"aria-value{end}") for end in ("now", "max")] == ["80", "400"]
     expect(page.locator(".sr-run-estimate")).to_contain_text("about 12 min 34 s on this machine")
-    expect(page.locator(".sr-run .sr-warnings")).to_contain_text("shows fray")
+    expect(page.locator(".sr-run-notes")).to_contain_text("shows fray")
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
     expect(page.get_by_role("button", name="Compare and promote")).to_be_hidden()
 
@@ -209,7 +209,7 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     places = page.locator(".sr-curve-box").nth(1).locator(".sr-curve-mark").evaluate_all(
         "nodes => nodes.map((node) => node.getAttribute('transform').match(/[\\d.]+/g).map(Number))"
     )  # fmt: skip
-    assert places == [[46, 96], [348, 54]]
+    assert places == [[52, 96], [348, 54]]
     expect(page.locator(".sr-curve-key li")).to_have_count(7)
 
     show(page, "failed 1", "failed")

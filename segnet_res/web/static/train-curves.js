@@ -8,7 +8,7 @@ import { t } from "./texts.js";
 
 const WIDTH = 360;
 const HEIGHT = 220;
-const LEFT = 46;
+const LEFT = 52;
 const RIGHT = 12;
 const TOP = 12;
 const BOTTOM = 40;
@@ -131,7 +131,8 @@ function key(series) {
       svg("path", { d: SHAPES[i % SHAPES.length], class: "sr-curve-mark", fill: safe(color) }));
     const last = points.findLast(([, value]) => value !== null);
     return el("li", {}, mark, el("span", { class: "sr-name", text: name, title: name }),
-      el("span", { class: "sr-number", text: shownValue(last?.[1] ?? null) }));
+      // The table has more digits.
+      el("span", { class: "sr-number", text: last ? score(last[1], 2) : t("train.noScore") }));
   }));
 }
 

@@ -7,6 +7,8 @@ import { Curves } from "./train-curves.js";
 import { stateWords } from "./train-list.js";
 
 const RESUMABLE = ["stopped", "failed", "interrupted"];
+// More of them would push the curves off the screen.
+const MOST_NOTES = 4;
 const NOTES = { stopped: "stoppedNote", interrupted: "interruptedNote" };
 
 export class RunView {
@@ -39,7 +41,7 @@ export class RunView {
       compare: button("compare", () => this.#compare(), "swap"),
     };
     this.log = el("details", { class: "sr-run-log" }, el("summary", { text: t("train.log") }), el("pre"));
-    this.notes = el("div", { class: "sr-warnings" });
+    this.notes = el("details", { class: "sr-run-notes" });
     this.curves = new Curves();
     this.facts = el("section", { class: "sr-run-facts", "aria-label": t("train.facts") });
     this.node = el("article", { class: "sr-run" },
@@ -121,7 +123,10 @@ export class RunView {
     const text = JSON.stringify(notes);
     if (this.said.get(this.notes) === text) return;
     this.said.set(this.notes, text);
-    this.notes.replaceChildren(...notes.map((note) => el("p", { text: note })));
+    this.notes.hidden = !notes.length;
+    this.notes.open = notes.length <= MOST_NOTES;
+    this.notes.replaceChildren(el("summary", { text: t("train.notes", { count: notes.length }) }),
+      el("ul", {}, ...notes.map((note) => el("li", { text: note }))));
   }
 
   #act({ state, stopping, leave_out: leaveOut, candidate }) {

@@ -74,14 +74,14 @@ class TrainTab {
     this.#fail(null);
     if (!moved) return;
     if (name === null) this.form.node.querySelector("h2").focus();
-    else this.#ask({ action: "watch", run: name }).then(() => this.view.title.focus({ preventScroll: true }));
+    else this.#ask({ action: "watch", run: name }).then(() => this.view.title.focus());
   }
 
   async #start(name, form) {
     const reply = await this.asker.ask({ action: "start", name, form });
     this.#show(name, false);
     this.#receive(reply);
-    this.view.title.focus({ preventScroll: true });
+    this.view.title.focus();
   }
 
   async #act(action, fields = {}) {

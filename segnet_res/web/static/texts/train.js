@@ -106,6 +106,7 @@ export default {
   interruptedNote: "Its process was ended from outside, or the machine was switched off. It can go on, and ends with the same weights as if nothing had happened.",
   finishedNote: "The candidate serves nobody yet. Compare it with the checkpoint that serves, then decide.",
   missingCandidate: "Its candidate is no longer there.",
+  notes: "What you should know ({count})",
   log: "What the process said last",
   facts: "What it learns from",
   factParent: "Goes on from",
