@@ -1,5 +1,6 @@
 """One picture of a dataset that is held: what is known of it, and writing it with its mask."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,21 +96,33 @@ class Save:
         if told is None and self.line is not None and self.line.part_told:
             told = self.line.part
         shown = told if told is not None else part_of(self.stem, self.info) or self.stem
-        splits = {name: set(read_split(self.root, name)) for name in SPLITS}
+        images = index_images(self.root)
+        splits = self._homes(images)
         if state != DONE and split is None:
             # It goes back there when it is done again.
-            now = next((name for name in SPLITS if self.stem in splits[name]), None)
-            home = now or (self.line.home if self.line is not None else None)
+            home = next((name for name in SPLITS if self.stem in splits[name]), None)
         else:
             others = siblings(
                 self.stem,
                 told,
-                index_images(self.root),
+                images,
                 self.info,
                 {stem: one.part for stem, one in self.known.items() if one.part_told},
             )
-            home = choose_split(splits, self.stem, others, wanted=split, before=self.line)
+            home = choose_split(splits, self.stem, others, wanted=split)
         return home, shown, told is not None
+
+    def _homes(self, images: Collection[str]) -> dict[str, set[str]]:
+        """Return the pictures of each split, with those that were taken out and may come back.
+
+        What was there to measure by must not be trained on later, nor what shows the same part.
+        """
+        homes = {name: set(read_split(self.root, name)) for name in SPLITS}
+        there = set().union(*homes.values())
+        for stem, line in self.known.items():
+            if line.home is not None and stem not in there and stem in images:
+                homes[line.home].add(stem)
+        return homes
 
     def write(self, labels: UInt8Array, *, replaces: bool) -> int:
         """Write picture and mask as far as they are not there; return the mask's revision."""

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from segnet_res.data.annotations import Annotation
 from segnet_res.data.dataset import SPLITS, DatasetInfo, read_split
 from segnet_res.data.parts import join_parts, name_groups
 from segnet_res.data.splits import DEFAULT_FRACTIONS, group_by_pattern
@@ -54,19 +53,17 @@ def choose_split(
     others: Collection[str],
     *,
     wanted: str | None,
-    before: Annotation | None,
 ) -> str:
     """Return the split for a picture that is done.
 
-    That of other pictures of its part; else the one that it is in, or was in before it was taken
-    out; else the one of train and val that lacks most of its share.
+    That of other pictures of its part; else the one that it is in; else the one of train and val
+    that lacks most of its share.
 
     Args:
         splits: The stems of each split.
         stem: The picture.
         others: Other pictures of its part.
         wanted: The split that somebody asks for; None leaves it open.
-        before: The newest annotation of the picture.
 
     Raises:
         UsageError: when others of its part are in another split than the one that is asked for.
@@ -85,8 +82,6 @@ def choose_split(
     if counts[home]:
         return home
     current = next((split for split in SPLITS if stem in splits[split]), None)
-    if current is None and before is not None:
-        current = before.home
     return current or _neediest({split: len(splits[split]) for split in SPLITS})
 
 

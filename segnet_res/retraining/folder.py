@@ -229,7 +229,7 @@ def take(path: Path, patience: float = 0.0) -> IO[bytes] | None:
             if error.errno not in HELD:
                 file.close()
                 raise StorageError(
-                    f"{path}: cannot be locked ({error.strerror}), so that two retrainings could "
+                    f"{path}: cannot be locked ({error.strerror}), so that two processes could "
                     "mix their files; choose a folder on another file system"
                 ) from error
             if time.monotonic() >= deadline:

@@ -304,6 +304,16 @@ def test_only_what_is_done_is_in_a_split(tiny_dataset):
     assert splits(tiny_dataset) == {"train": ["a", "b"], "val": ["nested/c"], "test": ["d"]}
 
 
+def test_what_was_taken_out_keeps_its_part_from_training(root, tmp_path):
+    path = picture(tmp_path, "a.png", 1)
+    save(root, path, part="lid", split="val")
+    save(root, path, state="to review")
+    assert splits(root)["val"] == []
+    # Train lacks most, but the first picture of the lid will go back to val.
+    assert save(root, picture(tmp_path, "b.png", 2), part="lid").split == "val"
+    assert save(root, path).split == "val"
+
+
 def test_a_list_without_a_last_line_break(root, tmp_path):
     save(root, picture(tmp_path, "a.png", 1), split="train")
     (root / "splits/train.txt").write_bytes(b"a")
