@@ -24,7 +24,7 @@ export class Review {
     const { count } = regions;
     const left = regions.left.length;
     this.text.textContent = count === 0 ? t("editor.noRegions")
-      : t(count === 1 ? "editor.reviewedOne" : "editor.reviewed", { done: count - left, count });
+      : t("editor.reviewed", { done: count - left, count });
     this.bar.value = count ? 1 - left / count : 1;
     this.bar.hidden = this.next.hidden = this.rest.hidden = count === 0;
     this.next.disabled = this.rest.disabled = left === 0;

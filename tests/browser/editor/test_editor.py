@@ -61,7 +61,7 @@ def test_a_class_can_be_added_while_a_mask_is_open(desk, spotted):
     added = [*desk.classes, {"index": 3, "name": "pore", "color": "#009e73"}]
     page.evaluate("(classes) => editor.setClasses(classes)", added)
     assert page.locator(".sr-paint-class .sr-name").all_text_contents() == [
-        "background", "scratch", "<b>dent</b>", "pore", "ignore: cannot be judged",
+        "background", "scratch", "<b>dent</b>", "pore", "ignore: not judged",
     ]  # fmt: skip
     assert np.array_equal(desk.labels(), labels)
     page.keyboard.press("4")

@@ -154,10 +154,10 @@ def test_the_regions_of_the_prediction_are_checked_one_by_one(desk, spotted):
     opened[30:50, 60:70] = 0
     page = desk.open(opened, proposal=proposal)
     text = page.locator(".sr-review-text")
-    expect(text).to_have_text("1 of 3 regions checked")
+    expect(text).to_have_text("1 of 3 checked")
     page.keyboard.press("a")
     desk.click(20, 17)
-    expect(text).to_have_text("2 of 3 regions checked")
+    expect(text).to_have_text("2 of 3 checked")
     assert page.evaluate("[editor.reviewed, editor.dirty, window.changes]") == [2 / 3, False, 1]
     desk.click(20, 17)
     said = page.locator(".sr-edit-status")
@@ -167,7 +167,7 @@ def test_the_regions_of_the_prediction_are_checked_one_by_one(desk, spotted):
     # Accepted regions have a border and a tick, until somebody changes them.
     marked = desk.canvas()
     page.keyboard.press("Control+z")
-    expect(text).to_have_text("1 of 3 regions checked")
+    expect(text).to_have_text("1 of 3 checked")
     assert not np.array_equal(desk.canvas(), marked)
     page.keyboard.press("Control+Shift+z")
     page.mouse.move(*desk.where(20, 17))
@@ -175,8 +175,8 @@ def test_the_regions_of_the_prediction_are_checked_one_by_one(desk, spotted):
     # The last one is found by its key.
     page.keyboard.press("n")
     assert desk.middle() == [15, 56]
-    page.get_by_role("button", name="Accept the rest").click()
-    expect(text).to_have_text("3 of 3 regions checked")
+    page.get_by_role("button", name="Accept rest").click()
+    expect(text).to_have_text("3 of 3 checked")
     assert page.evaluate("editor.reviewed") == 1
     assert np.array_equal(desk.labels(), opened)
 
