@@ -6,6 +6,8 @@
     images/<stem>.<ext>     pictures, subfolders allowed
     masks/<stem>.png        8-bit class indices at the picture's size
     splits/{train,val,test}.txt   one stem a line; a missing file is an empty split
+    annotations.jsonl       who corrected which mask; see `segnet_res.data.annotations`
+    history/                masks before they were corrected
 
 A stem is the path below ``images/`` without its suffix, with ``/`` on every system.
 """

@@ -95,20 +95,14 @@ class Save:
         told = part
         if told is None and self.line is not None and self.line.part_told:
             told = self.line.part
-        shown = told if told is not None else part_of(self.stem, self.info) or self.stem
         images = index_images(self.root)
+        named = {stem: one.part for stem, one in self.known.items() if one.part_told}
+        shown, others = siblings(self.stem, told, images, self.info, named)
         splits = self._homes(images)
         if state != DONE and split is None:
             # It goes back there when it is done again.
             home = next((name for name in SPLITS if self.stem in splits[name]), None)
         else:
-            others = siblings(
-                self.stem,
-                told,
-                images,
-                self.info,
-                {stem: one.part for stem, one in self.known.items() if one.part_told},
-            )
             home = choose_split(splits, self.stem, others, wanted=split)
         return home, shown, told is not None
 

@@ -27,8 +27,8 @@ def part_of(stem: str, info: DatasetInfo) -> str | None:
 
 def siblings(
     stem: str, part: str | None, stems: Collection[str], info: DatasetInfo, told: Mapping[str, str]
-) -> set[str]:
-    """Return the other pictures of a part.
+) -> tuple[str, set[str]]:
+    """Return the part of a picture, and its other pictures.
 
     Args:
         stem: The picture.
@@ -44,7 +44,8 @@ def siblings(
     else:
         groups = {one: part_of(one, info) or one for one in everything}
     groups = join_parts(groups, dict(told) | ({} if part is None else {stem: part}))
-    return {one for one in everything if one != stem and groups[one] == groups[stem]}
+    others = {one for one in everything if one != stem and groups[one] == groups[stem]}
+    return groups[stem] if part is None else part, others
 
 
 def choose_split(

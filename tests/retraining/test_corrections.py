@@ -285,6 +285,7 @@ def test_tiles_stay_together_beside_other_names(root, tmp_path):
     names = ["exp1_num_1000", "other", "exp2_num_1020"]
     lines = [save(root, picture(tmp_path, f"{name}.png", i)) for i, name in enumerate(names)]
     assert [line.split for line in lines] == ["train", "val", "train"]
+    assert [line.part for line in lines] == ["tile-1000", "other", "tile-1000"]
 
 
 def test_only_what_is_done_is_in_a_split(tiny_dataset):
