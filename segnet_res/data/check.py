@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segnet_res.data.annotations import told_parts
+from segnet_res.data.annotations import ANNOTATIONS_FILE, told_parts
 from segnet_res.data.copies import Alike, copy_problems, mask_problems
 from segnet_res.data.dataset import (
     INFO_FILE,
@@ -175,12 +175,19 @@ def _part_problems(
     root: Path, info: DatasetInfo, stems: list[str], splits: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Problem]:
     """Yield the parts whose pictures lie in several splits, as far as names tell parts."""
+    told: Mapping[str, str] = {}
+    try:
+        told = told_parts(root)
+    except DataError as error:
+        yield Problem(
+            "unreadable", ANNOTATIONS_FILE, _with_path(error, root / ANNOTATIONS_FILE, root)
+        )
     try:
         groups = name_groups(stems) if info.group is None else group_by_pattern(stems, info.group)
-        groups = join_parts(groups, told_parts(root))
     except DataError as error:
         yield Problem("split", INFO_FILE, f"{INFO_FILE}: {error}")
         return
+    groups = join_parts(groups, told)
     for part, found in torn_parts(groups, splits).items():
         listed = " and ".join(f"{stem!r} in {split}" for split, stem in found.items())
         yield Problem(

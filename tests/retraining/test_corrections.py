@@ -268,6 +268,20 @@ def test_pictures_of_one_part_stay_together(root, tmp_path):
         assert {"1", "3", "4"} <= set(divided["val"]) or {"1", "3", "4"} <= set(divided["train"])
 
 
+def test_a_named_part_in_two_splits_is_a_problem(root, tmp_path):
+    for i in range(2):
+        save(root, picture(tmp_path, f"{i}.png", i), part="lid", split="train")
+    assert not [one for one in check_dataset(root) if one.kind == "split"]
+    (root / "splits/train.txt").write_text("0\n")
+    (root / "splits/val.txt").write_text("1\n")
+    (problem,) = [one for one in check_dataset(root) if one.kind == "split"]
+    assert "part 'lid' lies in several, '0' in train and '1' in val" in str(problem)
+    log = root / "annotations.jsonl"
+    log.write_bytes(b"nothing\n" + log.read_bytes())
+    (problem,) = [one for one in check_dataset(root) if one.serious]
+    assert problem.message.startswith("annotations.jsonl: line 1 is damaged (it does not parse);")
+
+
 def test_the_expression_of_the_dataset_tells_parts(tmp_path):
     root = tmp_path / "caps"
     make_dataset(root, "caps", CLASSES, 1, group=r"cap(\d+)")
