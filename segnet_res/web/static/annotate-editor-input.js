@@ -137,7 +137,7 @@ function actions(viewer, editor, step) {
     f: () => viewer.fullScreen(),
     i: () => editor.toggleProbe(),
     "?": () => viewer.toolbar.toggleHelp(),
-    Delete: () => editor.setTool("delete"),
+    Delete: () => { if (!editor.toolKey("Backspace")) editor.setTool("delete"); },
     ArrowLeft: () => viewer.pan(step, 0),
     ArrowRight: () => viewer.pan(-step, 0),
     ArrowUp: () => viewer.pan(0, step),

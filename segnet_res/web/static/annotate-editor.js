@@ -67,11 +67,11 @@ export class Editor {
   async open({ image, picture, full = null, labels, classes, ignore = null, background = null, proposal = null }) {
     const turn = ++this.turn;
     this.cancel();
-    this.tool.leave();
     this.busy = true;
     try {
       const levels = await loadLevels(labels, image, background);
-      const proposed = proposal && (await loadLevels(proposal, image, background))[0];
+      // What is opened may be the proposal itself.
+      const proposed = proposal === labels ? levels[0] : proposal && (await loadLevels(proposal, image))[0];
       if (turn !== this.turn) return false;
       const files = { preview: picture, full, shown: null };
       const all = withIgnore(classes, ignore);
@@ -89,7 +89,8 @@ export class Editor {
 
   close() {
     this.turn++;
-    this.tool.leave();
+    this.cancel();
+    this.#forget();
     this.busy = false;
     this.mask = this.regions = null;
     this.history.clear();
@@ -213,7 +214,7 @@ export class Editor {
     if (!(id in this.tools)) throw new Error(`no tool is called ${id}`);
     if (this.mask && !this.#canUse(id)) return this.tell(id === "accept" ? "noProposals" : "noEmpty");
     if (this.tool !== this.tools[id]) {
-      this.cancel();
+      this.pressing = false;
       this.tool?.leave();
       this.tool = this.tools[id];
     }
@@ -322,8 +323,11 @@ export class Editor {
   }
 
   #take(levels, { classes, background, ignore, proposed }) {
+    this.#forget();
     this.mask = new Mask(levels, background);
-    this.regions = proposed && new Regions(proposed, [background, ignore]);
+    // Labels change; those that were opened stay as they were.
+    const plane = proposed === levels[0] ? { ...proposed, data: this.mask.opened } : proposed;
+    this.regions = plane && new Regions(plane, [background, ignore]);
     this.regions?.compare(this.mask.labels);
     Object.assign(this, { background, ignore, classes, visited: -1 });
     this.history.clear();
@@ -335,6 +339,10 @@ export class Editor {
     if (!this.#canUse(this.toolId)) this.setTool("brush");
     this.panel.choose(this.toolId);
     this.#show();
+  }
+
+  #forget() {
+    for (const tool of Object.values(this.tools)) tool.forget();
   }
 
   #accept(ids) {
@@ -411,7 +419,7 @@ export class Editor {
   }
 }
 
-async function loadLevels(labels, { width, height }, background) {
+async function loadLevels(labels, { width, height }, background = null) {
   const given = labels instanceof Uint8Array;
   if (given && labels.length !== width * height) throw new Error(t("editor.wrongSize"));
   const levels = given ? await levelsOf({ width, height, data: labels }, background)

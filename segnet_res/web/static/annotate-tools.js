@@ -12,6 +12,7 @@ const NEAR = 8;
 //   cancel()    the press was none: a second finger came, or Escape
 //   key(name)   Enter, Backspace or Escape; returns whether it meant something
 //   leave()     another tool is chosen
+//   forget()    another picture is opened
 export function makeTools(desk) {
   return {
     brush: new Brush(desk, () => desk.label),
@@ -35,6 +36,7 @@ class Tool {
   double() {}
   cancel() {}
   leave() {}
+  forget() {}
 
   key() {
     return false;
@@ -51,9 +53,9 @@ class Brush extends Tool {
   // `straight`: a line from where the last stroke ended.
   down(point, straight) {
     this.pressed = true;
+    this.paint = this.label();
     const here = this.#place(point);
-    const from = straight && this.#goesOn() ? this.last : here;
-    this.#paint(from, here);
+    this.#paint(straight && this.last ? this.last : here, here);
   }
 
   move(points) {
@@ -74,8 +76,12 @@ class Brush extends Tool {
     this.desk.revert();
   }
 
+  // What is painted stays when a key chooses another tool meanwhile.
   leave() {
-    this.cancel();
+    this.up();
+  }
+
+  forget() {
     this.last = null;
   }
 
@@ -85,23 +91,16 @@ class Brush extends Tool {
     return true;
   }
 
-  // Whether the last stroke was one of this picture.
-  #goesOn() {
-    return this.last && this.mask === this.desk.mask;
-  }
-
   #place([x, y]) {
     return brushAt(x, y, this.desk.size);
   }
 
   #paint(from, to) {
-    const { desk } = this;
-    const label = this.label();
+    const { desk, paint } = this;
     stroke(from, to, desk.size, desk.mask.plane,
-      (row, first, last) => desk.mask.write(row, first, last, label));
+      (row, first, last) => desk.mask.write(row, first, last, paint));
     desk.settle();
     this.last = to;
-    this.mask = desk.mask;
   }
 }
 
@@ -131,7 +130,8 @@ class Polygon extends Tool {
     this.desk.drawShape(points.at(-1));
   }
 
-  leave() {
+  // Many corners are much work: another tool leaves them as they are.
+  forget() {
     this.corners = [];
     this.desk.drawShape();
   }
@@ -139,7 +139,7 @@ class Polygon extends Tool {
   key(name) {
     if (this.corners.length === 0) return false;
     if (name === "Enter") this.#close();
-    else if (name === "Escape") this.leave();
+    else if (name === "Escape") this.forget();
     else this.#takeBack();
     return true;
   }
@@ -154,7 +154,7 @@ class Polygon extends Tool {
     if (corners.length < 3) return desk.tell("threeCorners");
     const { label } = desk;
     polygon(corners, desk.mask.plane, (row, first, last) => desk.mask.write(row, first, last, label));
-    this.leave();
+    this.forget();
     desk.settle();
     desk.commit();
   }

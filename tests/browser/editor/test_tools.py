@@ -39,6 +39,33 @@ def test_strokes_are_exact_at_any_zoom(desk_with, density, factor):
     assert np.array_equal(desk.labels() == 1, desk.brushed(5, *ends))
 
 
+def test_escape_drops_a_stroke_and_another_tool_keeps_it(desk):
+    page = desk.open(np.zeros((60, 80), np.uint8))
+    page.evaluate("editor.setSize(3)")
+    page.mouse.move(*desk.where(10, 10))
+    page.mouse.down()
+    page.mouse.move(*desk.where(30, 10))
+    assert desk.labels().any()
+    page.keyboard.press("Escape")
+    page.mouse.move(*desk.where(50, 10))
+    page.mouse.up()
+    assert not desk.labels().any()
+    assert page.evaluate("[editor.dirty, window.changes]") == [False, 0]
+    page.mouse.move(*desk.where(10, 10))
+    page.mouse.down()
+    page.mouse.move(*desk.where(30, 10))
+    # A class that is chosen meanwhile is that of the next stroke, and so is a tool.
+    page.keyboard.press("3")
+    page.mouse.move(*desk.where(40, 10))
+    page.keyboard.press("e")
+    page.mouse.move(*desk.where(50, 10))
+    page.mouse.up()
+    assert np.array_equal(desk.labels() == 1, desk.brushed(3, (10, 10), (30, 10), (40, 10)))
+    assert page.evaluate("window.changes") == 1
+    page.keyboard.press("Control+z")
+    assert not desk.labels().any()
+
+
 def test_shift_and_a_click_draw_a_straight_line(desk):
     page = desk.open(np.zeros((60, 80), np.uint8))
     page.evaluate("editor.setSize(3)")
@@ -70,8 +97,10 @@ def test_a_polygon_is_clicked_and_closed(desk):
     border = cv2.dilate(shape, square) != cv2.erode(shape, square)
     assert np.array_equal(drawn[~border], expected[~border])
     assert page.evaluate("editor.changed") == drawn.sum() > 500
-    # Undo within a polygon takes a corner back, not the last polygon.
+    # Undo within a polygon takes a corner back, not the last polygon; another tool keeps corners.
     desk.click(5, 5)
+    page.keyboard.press("b")
+    page.keyboard.press("p")
     page.keyboard.press("Control+z")
     assert page.evaluate("editor.changed") == drawn.sum()
     page.keyboard.press("Control+z")
