@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,10 @@ UPLOAD_NAME = "corrected-mask.png"
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+# Whose drafts those would be of whom neither a login nor a browser tells.
+NOBODY = ""
+
+
 @dataclass(frozen=True)
 class Person:
     """Who asks.
@@ -72,7 +77,7 @@ class Person:
         browser, who = fields.get("browser"), fields.get("who")
         known = isinstance(browser, str) and re.fullmatch(r"[A-Za-z0-9-]{8,64}", browser)
         name = shown_name(who.strip())[:_LONGEST] if isinstance(who, str) else ""
-        return cls(f"browser {browser if known else ''}", name)
+        return cls(f"browser {browser}" if known else NOBODY, name)
 
 
 class Keeper:
@@ -97,9 +102,12 @@ class Keeper:
         """Keep a mask that somebody works on; ``when`` tells the time.
 
         Raises:
+            UsageError: when nobody knows whose it is.
             DataError: when the mask does not fit the picture or its classes.
             StorageError: when it cannot be kept.
         """
+        if person.key == NOBODY:
+            raise UsageError("the page does not say whose draft it is; reload it")
         picture = self._picture(fields)
         labels, names, _ = self._mask(fields, picture)
         when = self._drafts.save(
@@ -114,12 +122,6 @@ class Keeper:
             dataset=_text(fields, "dataset") or None,
         )
         return {"when": when}
-
-    def drop(self, fields: Fields, person: Person) -> Fields:
-        """Forget the draft of a picture; the person wants another mask."""
-        picture = self._picture(fields)
-        self._drafts.remove(self._fingerprints.of(picture.path), person.key)
-        return {}
 
     def save(self, fields: Fields, person: Person) -> Fields:
         """Save a corrected mask into a dataset.
@@ -156,7 +158,9 @@ class Keeper:
         except ConflictError as conflict:
             found = conflict.annotation
             return {"conflict": told(found) if found else {"who": None, "when": None}}
-        self._drafts.remove(self._fingerprints.of(picture.path), person.key)
+        # A draft that cannot go is no reason to say that nothing was saved.
+        with suppress(OSError):
+            self._drafts.remove(self._fingerprints.of(picture.path), person.key)
         return {"saved": told(line)}
 
     def new_dataset(self, fields: Fields) -> Fields:

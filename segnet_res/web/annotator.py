@@ -41,7 +41,6 @@ class Annotator:
             "list": self._list,
             "look": thumbs.look,
             "draft": keeper.draft,
-            "drop": keeper.drop,
             "save": keeper.save,
             "new_dataset": lambda fields, _: keeper.new_dataset(fields),
             "new_class": lambda fields, _: keeper.new_class(fields),
@@ -68,7 +67,6 @@ class Annotator:
             - ``list``: the pictures of ``folder`` with their state in ``dataset``.
             - ``look``: small pictures, states and drafts of ``pictures``.
             - ``draft``: keep the uploaded ``mask`` of ``source`` in ``classes``.
-            - ``drop``: forget the draft of ``source``.
             - ``save``: save the ``mask`` into ``dataset`` with a ``state``.
             - ``new_dataset``, ``new_class``: make one called ``name``.
             - ``rank``: begin to order ``folder`` by what a label would teach ``model``.

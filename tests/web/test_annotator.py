@@ -178,6 +178,8 @@ def test_a_draft_comes_back_to_its_person_alone(desk, data):
     assert desk.keep("draft", NEW, labels, opened, user="anna")["error"] is None
     assert again.open(NEW, user="anna", person={"browser": "fedcba98"})["origin"] == "draft"
     assert again.open(NEW, start="prediction")["origin"] == "prediction"
+    nobody = desk.keep("draft", NEW, labels, opened, person={"browser": "../x"})
+    assert nobody["error"] == "the page does not say whose draft it is; reload it"
     # Hidden: it passes for no dataset and no picture.
     assert again.ask("list", folder=".")["pictures"] == desk.ask("list", folder=".")["pictures"]
     assert not any(".drafts" in name for name in again.ask("places")["folders"])
@@ -188,11 +190,8 @@ def test_a_draft_comes_back_to_its_person_alone(desk, data):
     ]
 
 
-def test_a_draft_is_gone_when_it_is_dropped_or_saved(desk):
+def test_a_draft_is_gone_when_it_is_saved(desk):
     opened = desk.open(NEW)
-    desk.keep("draft", NEW, np.zeros((4, 6)), opened)
-    assert desk.ask("drop", source=NEW)["error"] is None
-    assert desk.open(NEW)["draft"] is None
     desk.keep("draft", NEW, np.zeros((4, 6)), opened)
     assert desk.keep("save", NEW, np.zeros((4, 6)), opened, state="done")["error"] is None
     assert desk.open(NEW)["draft"] is None
@@ -424,3 +423,103 @@ def test_dataset_folders_are_there_before_their_first_picture(tmp_path: Path):
     save_info(tmp_path, DatasetInfo("empty", DATASET, 1))
     assert Folders(tmp_path).dataset_folders() == {".": tmp_path}
     assert Folders(tmp_path).datasets() == {}
+
+
+def drive(work, *, stop_after=None):
+    """Run the work of a job; what it says of its progress comes back."""
+    steps, told = work.run(), []
+    try:
+        told.append(next(steps))
+        while True:
+            told.append(steps.send(stop_after is not None and len(told) > stop_after))
+    except StopIteration:
+        return told
+
+
+@pytest.fixture(scope="module")
+def tiny_library(tmp_path_factory):
+    """A folder with an untrained model, as `Library` finds it."""
+    import torch
+
+    from segnet_res.checkpoint import Checkpoint, Metadata
+    from segnet_res.models import build_model
+    from segnet_res.web.checkpoints import Library
+
+    torch.manual_seed(3)
+    model = build_model("ressegnet-tiny", num_classes=3, channels=1, mean=(90.0,), std=(40.0,))
+    meta = Metadata(
+        architecture="ressegnet-tiny", class_map=ClassMap.from_names(["sound", "dent", "scratch"]),
+        channels=1, mean=(90.0,), std=(40.0,),
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("checkpoints")
+    Checkpoint(meta, model.state_dict()).save(folder / "tiny.safetensors")
+    return Library(folder, device="cpu")
+
+
+@pytest.fixture
+def folder_of_pictures(tmp_path):
+    rng = np.random.default_rng(1)
+    pictures = {
+        f"{name}.png": write_png(tmp_path / f"new/{name}.png", rng.integers(0, 255, (40, 48)))
+        for name in "abc"
+    }
+    pictures["copy.png"] = tmp_path / "new/copy.png"
+    pictures["copy.png"].write_bytes(pictures["b.png"].read_bytes())
+    pictures["broken.png"] = tmp_path / "new/broken.png"
+    pictures["broken.png"].write_bytes(b"nonsense")
+    return pictures
+
+
+def test_a_ranking_orders_pictures_and_names_what_it_leaves_out(
+    tiny_library, folder_of_pictures, data, tmp_path
+):
+    from segnet_res.web.queue_work import QueueWork
+
+    known = data / "parts"
+    (known / "images/seen.png").write_bytes(folder_of_pictures["a.png"].read_bytes())
+    work = QueueWork(tiny_library, "tiny", folder_of_pictures, known, tmp_path / "q.sqlite")
+    told = drive(work)
+    assert {row["file"] for row in work.rows} == {"b.png", "c.png"}
+    scores = [row["score"] for row in work.rows]
+    assert scores == sorted(scores, reverse=True)
+    assert work.rows[0]["reason"].startswith(f"{scores[0]:.2f}; ")
+    left = {one["file"]: one["reason"] for one in work.skipped}
+    assert left["a.png"] == "looks like seen, which is in the dataset"
+    assert left["copy.png"] == "looks like b.png, which stands higher"
+    assert left["broken.png"].startswith("broken.png: not a picture")
+    # Two known pictures are looked at first.
+    assert (told[-1].done, told[-1].total) == (7, 7)
+    assert [step.done for step in told] == sorted(step.done for step in told)
+
+
+def test_a_ranking_that_is_stopped_gives_what_it_has_and_the_next_one_goes_on(
+    tiny_library, folder_of_pictures, tmp_path
+):
+    from segnet_res.web.queue_work import QueueWork
+
+    del folder_of_pictures["broken.png"], folder_of_pictures["copy.png"]
+    work = QueueWork(tiny_library, "tiny", folder_of_pictures, None, tmp_path / "q.sqlite")
+    # One turn for the model, one for nothing known, then a picture each.
+    drive(work, stop_after=3)
+    assert 0 < len(work.rows) < 3
+    first = {row["file"]: row["score"] for row in work.rows}
+    again = QueueWork(tiny_library, "tiny", folder_of_pictures, None, tmp_path / "q.sqlite")
+    drive(again)
+    scores = {row["file"]: row["score"] for row in again.rows}
+    assert len(scores) == 3
+    assert {file: scores[file] for file in first} == first
+
+
+def test_rankings_are_jobs_of_the_page(desk, data):
+    empty = data / "empty"
+    empty.mkdir()
+    assert desk.ask("rank", folder="empty", model="bright")["error"] == (
+        "empty holds 0 pictures, the page ranks 1 to 20000; choose another folder, or use "
+        "segnet-res queue"
+    )
+    assert desk.ask("rank", folder="new", model="")["error"] == (
+        "no checkpoint was given; choose one at the top of the page"
+    )
+    assert desk.ask("watch", job="guessed")["error"] == (
+        "this job is no longer here; start it again"
+    )

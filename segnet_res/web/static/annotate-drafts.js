@@ -22,7 +22,7 @@ export class Drafts {
     this.timer = null;
     this.running = null;
     window.addEventListener("beforeunload", (event) => {
-      if (this.kept !== this.version) event.preventDefault();
+      if (this.pending) event.preventDefault();
     });
     // A tab that is hidden may never come back: then every second counts.
     document.addEventListener("visibilitychange", () => {
@@ -38,9 +38,14 @@ export class Drafts {
     this.#tell("clean", text);
   }
 
+  // Whether there are changes that the server does not have.
+  get pending() {
+    return this.kept !== this.version;
+  }
+
   changed() {
     const now = performance.now();
-    if (this.kept === this.version) this.since = now;
+    if (!this.pending) this.since = now;
     this.version += 1;
     if (this.running) return;
     const rest = Math.max(0, Math.min(REST_MS, this.since + LONGEST_MS - now));
@@ -52,7 +57,7 @@ export class Drafts {
   async flush() {
     clearTimeout(this.timer);
     while (this.running) await this.running.catch(() => {});
-    if (this.kept === this.version) return;
+    if (!this.pending) return;
     const { version, turn } = this;
     this.#tell("saving", t("annotate.draftSaving"));
     this.running = this.save();
@@ -70,7 +75,7 @@ export class Drafts {
     } finally {
       this.running = null;
     }
-    if (this.kept !== this.version) this.#later(REST_MS);
+    if (this.pending) this.#later(REST_MS);
   }
 
   #later(milliseconds) {

@@ -1,15 +1,13 @@
 // The Annotate tab: puts the columns together, and keeps picture, draft and dataset in step.
 
 import { DatasetChoice } from "./annotate-dataset.js";
-import { clock, Drafts } from "./annotate-drafts.js";
-import { Editor } from "./annotate-editor.js";
 import { PictureList } from "./annotate-list.js";
+import { OpenPicture } from "./annotate-picture.js";
 import { SavePanel } from "./annotate-save.js";
 import { AnnotateServer } from "./annotate-server.js";
 import { PictureSource } from "./annotate-source.js";
-import { el, fileUrl, recall, remember } from "./dom.js";
+import { el, recall, remember } from "./dom.js";
 import { Entry } from "./entries.js";
-import { loadLabels } from "./masks.js";
 import { acceptDrops, keepPage } from "./sources.js";
 import { t } from "./texts.js";
 
@@ -29,12 +27,9 @@ class AnnotateTab {
     this.server = new AnnotateServer({ value, onValue, send, upload });
     this.model = window.segnetResModel?.name ?? null;
     this.user = null;
-    // What is open: {entry, reply, classes}; null: nothing.
-    this.opened = null;
-    // What was open before another mask of the picture was taken: {reply, labels}.
-    this.mine = null;
-    // Counts openings: what belongs to an earlier one is dropped. And what is ready, for tests.
+    // Counts lists: what belongs to an earlier one is dropped.
     this.turn = 0;
+    // Counts what has come to its end: the tab's state for whoever waits for it.
     this.count = 0;
     this.#build();
     document.addEventListener("segnet-res:model", ({ detail }) => this.#modelChosen(detail.name));
@@ -50,14 +45,19 @@ class AnnotateTab {
   }
 
   #build() {
-    this.editor = new Editor({ onChange: () => this.#changed() });
-    this.editor.viewer.onStep = (direction) => this.#step(direction);
-    this.drafts = new Drafts({
-      save: () => this.#keepDraft(),
-      onState: (state) => {
+    this.picture = new OpenPicture({
+      server: this.server,
+      choices: () => ({ dataset: this.dataset?.name ?? "", model: this.model }),
+      onOpening: (entry) => this.#opening(entry),
+      onShown: (entry, reply) => this.#shown(entry, reply),
+      onChanged: () => this.#changed(),
+      onDraft: (state) => {
         this.element.dataset.draft = state;
       },
+      onReady: (kind) => this.#ready(kind),
+      onFail: (sentence) => this.#fail(sentence),
     });
+    this.picture.editor.viewer.onStep = (direction) => this.#step(direction);
     this.source = new PictureSource({
       ask: (fields) => this.server.ask(fields),
       dataset: () => this.dataset.name,
@@ -74,7 +74,7 @@ class AnnotateTab {
     this.dataset = new DatasetChoice({
       ask: (fields) => this.server.ask(fields),
       model: () => this.model,
-      classes: () => this.#suggested(),
+      classes: () => this.picture.classes.map(({ name }) => name),
       onChoose: () => this.#datasetChosen(),
       onAdd: (name) => this.#addClass(name),
       onMade: () => this.#places(),
@@ -90,17 +90,8 @@ class AnnotateTab {
       },
     });
     this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
-    this.origin = el("span", { class: "sr-annotate-origin", role: "status" });
-    const button = (key, act) => el("button", {
-      type: "button", class: "sr-tool", text: t(`annotate.${key}`), hidden: true, onclick: act,
-    });
-    this.restart = button("restart", () => this.#take("prediction"));
-    this.takeSaved = button("takeSaved", () => this.#take("saved"));
-    this.back = button("back", () => this.#bringBack());
-    this.line = el("div", { class: "sr-annotate-line" }, this.origin, this.restart, this.takeSaved,
-      this.back, this.drafts.status);
     // Classes are added where they are chosen; the buttons that save stay in sight below them.
-    this.editor.side.append(this.dataset.more, this.save.node);
+    this.picture.editor.side.append(this.dataset.more, this.save.node);
     this.element.classList.add("sr-annotate");
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", t("annotate.tab"));
@@ -108,10 +99,9 @@ class AnnotateTab {
       el("aside", { class: "sr-left", "aria-label": t("annotate.left") }, this.source.node, this.list.node),
       el("div", { class: "sr-annotate-main" }, this.alert,
         el("div", { class: "sr-annotate-bar" }, this.dataset.field, this.save.partField, this.save.whoField),
-        this.dataset.form, this.line, this.editor.node),
+        this.dataset.form, this.picture.line, this.picture.editor.node),
     );
     acceptDrops(this.element, (files) => this.#dropped(files));
-    this.#tellOrigin(t("annotate.start"));
     this.#allow();
     this.#ready("start");
   }
@@ -144,10 +134,7 @@ class AnnotateTab {
   #modelChosen(name) {
     this.model = name;
     this.source.setModel(name);
-    if (!this.opened) return;
-    // Nobody has worked on this one yet: the other checkpoint may propose a better mask.
-    if (this.opened.reply.origin === "prediction" && !this.editor.dirty) this.#open(this.opened.entry, "best");
-    else this.#offer();
+    this.picture.modelChanged();
   }
 
   // Another tab opens pictures here: {pictures: [{source, name, file}], index, model}.
@@ -175,7 +162,7 @@ class AnnotateTab {
 
   // Pictures that people bring join the list; a folder of the server takes its place.
   async #add(entries, index = 0) {
-    if (!await this.#leave()) return;
+    if (!await this.picture.leave()) return;
     const kept = this.source.value ? [] : this.list.entries;
     this.source.set("");
     const known = new Map(kept.map((entry) => [entry.key, entry]));
@@ -183,18 +170,23 @@ class AnnotateTab {
     const fresh = chosen.filter((entry) => !known.has(entry.key)).slice(0, MAX_PICTURES - kept.length);
     this.list.set([...kept, ...fresh]);
     const wanted = chosen[index];
-    if (this.list.entries.includes(wanted)) this.#open(wanted, "best");
+    this.turn++;
+    if (this.list.entries.includes(wanted)) await this.picture.open(wanted);
   }
 
-  async #placeChosen(place, current = null) {
-    if (!await this.#leave()) return;
-    this.#close();
-    this.list.set([]);
-    this.#remember();
-    if (!place) return;
-    const turn = ++this.turn;
+  async #placeChosen(place) {
     // A dataset that somebody looks at is the one that its masks belong to.
     if (place.startsWith("dataset:")) this.dataset.choose(place.slice("dataset:".length));
+    await this.#listPlace(place);
+  }
+
+  // List the pictures of a folder or dataset, and open the one of the key `current` again.
+  async #listPlace(place, current = null) {
+    if (!await this.picture.leave()) return;
+    const turn = ++this.turn;
+    this.picture.close();
+    this.list.set([]);
+    if (!place) return;
     this.source.say(t("annotate.listing"));
     try {
       const folder = PictureSource.folderOf(place);
@@ -204,10 +196,10 @@ class AnnotateTab {
       this.list.set(pictures.map(({ file, state }) => Object.assign(new Entry({
         source: { kind: "folder", folder, file }, name: file,
       }), { mark: state })));
-      this.#ready(`listed-${++this.count}`);
+      this.#ready("listed");
       this.source.resume();
       const entry = this.list.entries.find(({ key }) => key === current);
-      if (entry) this.#open(entry, "best");
+      if (entry) await this.picture.open(entry);
     } catch (error) {
       if (turn === this.turn) this.source.say("");
       this.#fail(error.message);
@@ -225,7 +217,7 @@ class AnnotateTab {
     const [first, last] = [take(ranked), take(skipped)];
     for (const entry of known.values()) entry.reason = null;
     this.list.set([...first, ...known.values(), ...last]);
-    this.#ready(`ranked-${++this.count}`);
+    this.#ready("ranked");
   }
 
   async #look(entries) {
@@ -236,8 +228,9 @@ class AnnotateTab {
   }
 
   async #clear() {
-    if (!await this.#leave()) return;
-    this.#close();
+    if (!await this.picture.leave()) return;
+    this.turn++;
+    this.picture.close();
     this.source.set("");
     this.source.say("");
     this.list.set([]);
@@ -253,203 +246,65 @@ class AnnotateTab {
   }
 
   async #select(entry) {
-    if (entry === this.opened?.entry && entry === this.list.current) return;
-    if (await this.#leave()) await this.#open(entry, "best");
+    if (entry === this.picture.entry && entry === this.list.current) return;
+    if (await this.picture.leave()) await this.picture.open(entry);
   }
 
-  // Keep what is open before something else takes its place; false when that fails: it stays then.
-  async #leave() {
-    try {
-      await this.drafts.flush();
-      return true;
-    } catch (error) {
-      this.#fail(error.message);
-      return false;
-    }
-  }
-
-  // Open a picture with its draft, its saved mask or a prediction. Resolves with whether it is there.
-  async #open(entry, start) {
-    const turn = ++this.turn;
+  #opening(entry) {
     this.list.select(entry);
-    this.#fail(null);
-    this.#busy(entry, turn);
-    try {
-      const reply = await this.server.open(entry, {
-        start, dataset: this.dataset.name, model: this.model,
-      }, (ahead) => {
-        this.ahead = ahead;
-      });
-      if (turn !== this.turn) return false;
-      // Nobody should have painted meanwhile; who has, loses nothing.
-      await this.drafts.flush();
-      if (turn !== this.turn) return false;
-      if (!await this.#show(entry, reply) || turn !== this.turn) return false;
-      this.#remember();
-      this.#ready(`opened-${++this.count}`);
-      return true;
-    } catch (error) {
-      if (turn !== this.turn) return false;
-      // What was open before stays in the editor only as long as it is the same picture.
-      if (this.opened?.entry !== entry) this.#close();
-      else this.#offer();
-      this.#fail(error.message);
-      this.#ready(`failed-${++this.count}`);
-      return false;
-    } finally {
-      if (turn === this.turn) this.#idle();
-    }
+    if (entry !== this.picture.entry) this.save.say("");
   }
 
-  // Put the server's answer into the editor; `labels` (Uint8Array) instead of the mask that it names.
-  async #show(entry, reply, labels = null) {
-    const { files, background, ignore } = reply;
-    // The model's own labels are what the regions to accept are made of.
-    const proposed = files.proposal && await levelsOf(files.proposal);
-    const shown = await this.editor.open({
-      image: reply.image, picture: fileUrl(files.preview), full: files.full && fileUrl(files.full),
-      labels: labels ?? proposed ?? fileUrl(files.labels), classes: reply.classes, ignore, background,
-      proposal: proposed,
-    });
-    if (!shown) return false;
-    const same = this.opened?.entry === entry;
-    if (!same) this.mine = null;
-    this.opened = { entry, reply, classes: reply.classes };
-    entry.mark = reply.saved?.state ?? "";
-    entry.draft = reply.draft;
-    this.drafts.reset(reply.origin === "draft"
-      ? t("annotate.draftSaved", { time: clock(reply.draft) }) : undefined);
-    this.save.show(reply);
-    if (!same) this.save.say("");
-    this.#offer();
-    this.#tellChanges();
-    this.list.update();
-    return true;
+  // Something is open, or nothing any more.
+  #shown(entry, reply) {
+    if (entry) this.save.show(reply);
+    else this.list.current = null;
+    this.#remember();
+    this.#changed();
+    this.list.draw();
   }
 
-  #close() {
-    this.turn++;
-    this.opened = this.mine = null;
-    this.list.current = null;
-    this.editor.close();
-    this.drafts.reset("");
-    this.#tellOrigin(t("annotate.start"));
-    this.#offer();
-    this.#idle();
-  }
-
-  // Which other masks of the picture one can begin with.
-  #offer() {
-    const reply = this.opened?.reply;
-    this.restart.hidden = !reply || !this.model || (reply.origin === "prediction" && !this.editor.dirty);
-    this.takeSaved.hidden = !reply?.saved || (reply.origin === "saved" && !this.editor.dirty);
-    this.back.hidden = !this.mine;
+  #changed() {
+    const { picture, dataset } = this;
+    this.save.tell(picture.editor.changed);
+    dataset.tellNew(!dataset.name ? []
+      : picture.classes.filter(({ own }) => !own).map(({ name }) => name));
+    // The list marks pictures with a draft.
+    if (picture.entry?.draft && picture.entry !== this.drafted) this.list.draw();
+    this.drafted = picture.entry?.draft ? picture.entry : null;
     this.#allow();
-    if (!reply) return this.dataset.tellNew([]);
-    this.dataset.tellNew(!this.dataset.name ? []
-      : this.opened.classes.filter(({ own }) => !own).map(({ name }) => name));
-    this.#tellOrigin(originOf(reply));
-  }
-
-  #tellOrigin(text) {
-    this.origin.textContent = text;
-  }
-
-  // Begin with another mask of the open picture; what was there can be brought back.
-  async #take(start) {
-    if (!this.opened || !await this.#leave()) return false;
-    const { entry, reply, classes } = this.opened;
-    const mine = this.mine ?? { reply: { ...reply, classes }, labels: this.editor.labels.slice() };
-    if (!await this.#open(entry, start)) return false;
-    this.mine = mine;
-    // A mask that somebody chose to begin with is worth a draft.
-    if (start === "prediction") this.drafts.changed();
-    this.#offer();
-    return true;
-  }
-
-  async #bringBack() {
-    const { mine } = this;
-    const { entry } = this.opened;
-    const turn = ++this.turn;
-    const reply = { ...mine.reply, origin: "mine", files: { ...mine.reply.files, proposal: null } };
-    try {
-      if (!await this.#show(entry, reply, mine.labels) || turn !== this.turn) return;
-      this.mine = null;
-      this.drafts.changed();
-      this.#offer();
-      this.#ready(`opened-${++this.count}`);
-    } catch (error) {
-      this.#fail(error.message);
-    }
   }
 
   async #theirs() {
-    if (await this.#take("saved")) this.save.say(t("annotate.theirsShown"));
+    if (await this.picture.take("saved")) this.save.say(t("annotate.theirsShown"));
   }
 
-  // Changes and what becomes of them
-
-  #changed() {
-    if (!this.opened) return;
-    this.drafts.changed();
-    this.#tellChanges();
-    if (this.restart.hidden || this.takeSaved.hidden) this.#offer();
-  }
-
-  #tellChanges() {
-    this.save.tell(this.editor.changed);
-  }
-
-  #about() {
-    const { reply, classes } = this.opened;
-    return {
-      classes: classes.map(({ name, color }) => ({ name, color })),
-      dataset: this.dataset.name, opened: reply.opened, proposed_by: reply.proposed_by,
-    };
-  }
-
-  async #keepDraft() {
-    const { entry } = this.opened;
-    const fields = { action: "draft", ...this.#about() };
-    const { when } = await this.server.keep(entry, await this.editor.png(), fields);
-    const first = !entry.draft;
-    entry.draft = when;
-    if (first) this.list.update();
-    return when;
-  }
+  // Saving
 
   async #save(state, overwrite) {
-    if (!this.opened || this.saving || this.save.buttons[0].disabled) return;
+    const { picture } = this;
+    if (!picture.opened || this.saving || this.save.buttons[0].disabled) return;
     this.saving = true;
     this.#fail(null);
     this.#allow();
-    const { entry, reply } = this.opened;
+    const { entry } = picture;
     this.save.say(t("annotate.saving", { name: entry.name }));
     try {
       // The draft comes first, so that it cannot come back after the save has taken it away.
-      await this.drafts.flush();
-      const fields = {
-        action: "save", ...this.#about(), state, overwrite, part: this.save.part.value.trim(),
-      };
-      const answer = await this.server.keep(entry, await this.editor.png(), fields);
-      if (answer.conflict) {
+      await picture.drafts.flush();
+      const part = this.save.part.value.trim();
+      const { conflict, saved } = await picture.send({ action: "save", state, overwrite, part });
+      if (conflict) {
         this.save.say("");
-        this.save.conflict(answer.conflict, state);
-        this.#ready(`conflict-${++this.count}`);
-        return;
+        this.save.conflict(conflict, state);
+        return this.#ready("conflict");
       }
-      const { saved } = answer;
-      Object.assign(entry, { mark: saved.state, draft: null });
-      this.opened.reply = { ...reply, saved, opened: saved.mask_sha256, origin: "saved", draft: null };
-      this.editor.saved();
-      this.mine = null;
-      this.drafts.reset();
+      picture.saved(saved);
       await this.#saved(saved, entry);
     } catch (error) {
       this.save.say("");
       this.#fail(error.message);
-      this.#ready(`failed-${++this.count}`);
+      this.#ready("failed");
     } finally {
       this.saving = false;
       this.#allow();
@@ -466,15 +321,13 @@ class AnnotateTab {
     if (!next && this.list.entries.length > 1) sentences.push(t("annotate.last"));
     // Classes that were new to the dataset are its own by now.
     await this.#places().catch(() => {});
-    if (next) await this.#open(next, "best");
+    if (next) await this.picture.open(next);
     else {
-      this.save.show(this.opened.reply);
-      this.opened.classes = this.#ownBy(this.opened.classes);
-      this.#offer();
-      this.list.update();
+      this.picture.opened.classes = this.#ownBy(this.picture.classes);
+      this.#shown(entry, this.picture.opened.reply);
     }
     this.save.say(sentences.join(" "));
-    this.#ready(`saved-${++this.count}`);
+    this.#ready("saved");
   }
 
   #ownBy(classes) {
@@ -483,8 +336,8 @@ class AnnotateTab {
   }
 
   async #download() {
-    const url = URL.createObjectURL(await this.editor.png());
-    const stem = this.opened.entry.name.split("/").at(-1).replace(/\.[^.]{1,5}$/, "");
+    const url = URL.createObjectURL(await this.picture.editor.png());
+    const stem = this.picture.entry.name.split("/").at(-1).replace(/\.[^.]{1,5}$/, "");
     el("a", { href: url, download: `${stem}.png` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   }
@@ -492,38 +345,33 @@ class AnnotateTab {
   // Datasets and classes
 
   async #datasetChosen() {
-    this.#allow();
+    const { picture } = this;
     for (const entry of this.list.entries) entry.looked = false;
     const place = this.source.value;
     // The states in the list are those in the dataset.
-    if (place) await this.#placeChosen(place, this.opened?.entry.key ?? null);
-    else if (this.opened && await this.#leave()) await this.#open(this.opened.entry, "best");
-    else this.list.update();
-  }
-
-  // The classes that a new dataset may begin with.
-  #suggested() {
-    return (this.opened?.classes ?? []).map(({ name }) => name);
+    if (place) await this.#listPlace(place, picture.entry?.key ?? null);
+    else if (picture.opened && await picture.leave()) await picture.open(picture.entry);
+    else this.list.draw();
+    this.#allow();
   }
 
   async #addClass(name) {
     this.#fail(null);
-    const { opened } = this;
+    const { picture } = this;
+    const { opened } = picture;
     if (!opened || !this.dataset.name) return this.#fail(t("annotate.needDataset"));
     try {
       const { added } = await this.server.ask({
         action: "new_class", dataset: this.dataset.name, name,
       });
-      if (opened !== this.opened) return;
-      const there = opened.classes.find((one) => one.name === added.name);
-      if (there) there.own = true;
-      else opened.classes = [...opened.classes, { ...added, index: opened.classes.length, own: true }];
-      this.editor.setClasses(opened.classes);
-      const { index } = opened.classes.find((one) => one.name === added.name);
-      this.editor.setClass(index);
+      if (opened !== picture.opened) return;
+      const at = opened.classes.findIndex((one) => one.name === added.name);
+      const index = at < 0 ? opened.classes.length : at;
+      picture.setClasses(at < 0 ? [...opened.classes, { ...added, index, own: true }]
+        : opened.classes.map((one) => (one.name === added.name ? { ...one, own: true } : one)));
+      picture.editor.setClass(index);
       this.dataset.added(added.name);
-      this.#offer();
-      this.#ready(`class-${++this.count}`);
+      this.#ready("class");
     } catch (error) {
       this.#fail(error.message);
     }
@@ -535,8 +383,9 @@ class AnnotateTab {
     const place = this.source.value;
     // A folder is listed anew.
     const pictures = place ? [] : this.list.entries.filter(({ source }) => source)
-      .map(({ source, name }) => ({ source, name }));
-    const current = this.opened?.entry.source ? JSON.stringify(this.opened.entry.source) : null;
+      .map((entry) => ({ source: entry.source, name: entry.name }));
+    const { source } = this.picture.entry ?? {};
+    const current = source ? JSON.stringify(source) : null;
     remember("sessionStorage", STATE_KEY, JSON.stringify({ place, pictures, current }));
   }
 
@@ -545,7 +394,7 @@ class AnnotateTab {
     if (!kept) return;
     if (kept.place) {
       this.source.set(kept.place);
-      if (this.source.value) await this.#placeChosen(kept.place, kept.current);
+      if (this.source.value) await this.#listPlace(kept.place, kept.current);
       return;
     }
     const entries = kept.pictures.map((picture) => new Entry(picture));
@@ -562,33 +411,9 @@ class AnnotateTab {
     if (!event.repeat) this.#save("done", false);
   }
 
-  #busy(entry, turn) {
-    this.ahead = 0;
-    const began = performance.now();
-    const tell = () => {
-      if (turn !== this.turn) return;
-      const seconds = Math.floor((performance.now() - began) / 1000);
-      this.#tellOrigin(this.ahead === 0 ? t("annotate.opening", { name: entry.name, seconds })
-        : this.ahead === 1 ? t("annotate.openingWaitsOne")
-          : t("annotate.openingWaits", { ahead: this.ahead }));
-    };
-    clearInterval(this.timer);
-    this.timer = setInterval(tell, 1000);
-    this.element.classList.add("sr-busy");
-    // What is painted into a picture that is about to go would be lost.
-    this.editor.node.inert = true;
-    tell();
-  }
-
-  #idle() {
-    clearInterval(this.timer);
-    this.element.classList.remove("sr-busy");
-    this.editor.node.inert = false;
-  }
-
   #allow() {
     this.save.allow({
-      open: Boolean(this.opened), dataset: this.dataset.name, who: this.user ?? this.server.who,
+      open: Boolean(this.picture.opened), dataset: this.dataset.name, who: this.user ?? this.server.who,
       busy: Boolean(this.saving),
     });
   }
@@ -598,31 +423,7 @@ class AnnotateTab {
     this.alert.hidden = !sentence;
   }
 
-  #ready(token) {
-    this.element.dataset.ready = token;
+  #ready(kind) {
+    this.element.dataset.ready = `${kind}-${++this.count}`;
   }
-}
-
-async function levelsOf(path) {
-  const { levels } = await loadLabels(fileUrl(path), null, null, null);
-  return levels[0].data;
-}
-
-// What the mask in the editor is, in words.
-function originOf(reply) {
-  const { origin, saved, draft, opened } = reply;
-  const said = [];
-  const who = saved?.who ?? t("annotate.somebody");
-  if (origin === "draft") said.push(t("annotate.originDraft", { when: clock(draft) }));
-  else if (origin === "mine") said.push(t("annotate.originMine"));
-  else if (origin === "empty") said.push(t("annotate.originEmpty"));
-  else if (origin === "prediction") said.push(t("annotate.originPrediction", { by: reply.proposed_by }));
-  else if (saved.when) {
-    const state = t(`annotate.${saved.state}`);
-    said.push(t("annotate.originSaved", { state, who, when: clock(saved.when) }));
-  } else said.push(t("annotate.originLabelled"));
-  if (["draft", "mine"].includes(origin) && saved?.when && saved.mask_sha256 !== opened) {
-    said.push(t("annotate.savedSince", { who, when: clock(saved.when) }));
-  }
-  return said.join(" ");
 }

@@ -1,7 +1,6 @@
 export default {
   tab: "Correct masks by hand",
   left: "Pictures to annotate",
-  right: "Dataset and saving",
 
   // Where pictures come from
   upload: "1 · Pictures",
@@ -39,7 +38,6 @@ export default {
   next: "Next page",
   page: "{first} to {last} of {total}",
   removeAll: "Clear the list",
-  empty: "Drop pictures here, or choose a folder or dataset of the server.",
 
   // Opening
   start: "Choose a picture: its mask appears here to be corrected.",
