@@ -7,12 +7,14 @@ which those go first whose owner has most.
 
 import hashlib
 import json
+import os
+import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ MOST_OF_ONE = 100
 MOST = 1000
 
 VERSION = 1
+
+_DAY = 24 * 3600 * 1_000_000_000
 _KEY = "segnet_res draft"
 
 # Half a second of a person's time counts more than some bytes.
@@ -112,16 +116,21 @@ class Drafts:
             raise DataError(
                 f"a draft is {labels.shape} of {labels.dtype}; give (H, W) of uint8, at least 1x1"
             )
-        when = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = time.time_ns()
+        when = datetime.fromtimestamp(now / 1e9, UTC).isoformat(timespec="milliseconds")
         facts = DraftFacts(
             picture_sha256, who, when, tuple(classes), ignore, opened, proposed_by, name, dataset
         )
         told = {"draft": VERSION, "labels": _digest(labels)} | asdict(facts)
         text = PngImagePlugin.PngInfo()
         text.add_itxt(_KEY, json.dumps(told))
-        with atomic_write(self._path(picture_sha256, who)) as file:
+        path = self._path(picture_sha256, who)
+        with atomic_write(path) as file:
             picture = Image.fromarray(labels)
             picture.save(file, format="PNG", pnginfo=text, compress_level=_COMPRESSION)
+        # The system's own clock has steps that several saves may share.
+        with suppress(OSError):
+            os.utime(path, ns=(now, now))
         self._tidy()
         return when
 
@@ -148,45 +157,38 @@ class Drafts:
 
     def list(self, who: str) -> tuple[DraftFacts, ...]:
         """Return what is known of somebody's drafts, the newest first."""
-        return tuple(facts for _, facts in self._all() if facts.who == who)
-
-    def _path(self, picture_sha256: str, who: str) -> Path:
-        # Hashed together: neither can lead anywhere, and no name is too long.
-        key = json.dumps([picture_sha256, who]).encode()
-        return self.folder / f"{hashlib.sha256(key).hexdigest()[:40]}.png"
-
-    def _all(self) -> Sequence[tuple[Path, DraftFacts]]:
-        """Return all drafts that can be read, the newest first."""
-        return sorted(self._readable(), key=lambda one: one[1].when, reverse=True)
-
-    def _readable(self) -> Iterator[tuple[Path, DraftFacts]]:
-        for path in self.folder.glob("*.png"):
+        found = []
+        for path in self.folder.glob(f"{_hash(who)}-*.png"):
             # One that was replaced or removed meanwhile is none, either.
             with suppress(*_DAMAGE), Image.open(path, formats=("PNG",)) as image:
                 facts = _read_facts(image)[1]
                 if path == self._path(facts.picture_sha256, facts.who):
-                    yield path, facts
+                    found.append(facts)
+        return tuple(sorted(found, key=lambda facts: facts.when, reverse=True))
+
+    def _path(self, picture_sha256: str, who: str) -> Path:
+        # As hashes neither can lead anywhere, and no name is too long.
+        return self.folder / f"{_hash(who)}-{_hash(picture_sha256)}.png"
 
     def _tidy(self) -> None:
-        """Take away what is too old or too much; what cannot go stays until the next time."""
-        oldest = (datetime.now(UTC) - timedelta(days=KEEP_DAYS)).isoformat(timespec="milliseconds")
-        # Reading all of them costs more than saving one, and rarely is there anything to do.
-        paths = list(self.folder.glob("*.png"))
-        if len(paths) <= MOST_OF_ONE and all(_younger(path) for path in paths):
-            return
-        left = []
-        owned: Counter[str] = Counter()
-        for path, facts in self._all():
-            if facts.when < oldest or owned[facts.who] >= MOST_OF_ONE:
+        """Take away what is too old or too much; what cannot go stays until the next time.
+
+        Names and times of the files tell all, so that none is opened: this is done at each save.
+        """
+        oldest = time.time_ns() - KEEP_DAYS * _DAY
+        left, owned = [], Counter[str]()
+        for when, path in sorted(map(_aged, self.folder.glob("*.png")), reverse=True):
+            owner = path.name.partition("-")[0]
+            if when < oldest or owned[owner] >= MOST_OF_ONE:
                 _unlink(path)
                 continue
-            owned[facts.who] += 1
-            left.append((path, facts))
+            owned[owner] += 1
+            left.append(path)
         while len(left) > MOST:
-            most = owned.most_common(1)[0][0]
-            place = max(i for i, (_, facts) in enumerate(left) if facts.who == most)
-            _unlink(left.pop(place)[0])
-            owned[most] -= 1
+            owner, _ = owned.most_common(1)[0]
+            place = max(i for i, path in enumerate(left) if path.name.startswith(f"{owner}-"))
+            _unlink(left.pop(place))
+            owned[owner] -= 1
 
 
 def _read_facts(image: Image.Image) -> tuple[dict[str, Any], DraftFacts]:
@@ -207,12 +209,16 @@ def _digest(labels: UInt8Array) -> str:
     return hashlib.sha256(repr(labels.shape).encode() + labels.tobytes()).hexdigest()
 
 
-def _younger(path: Path) -> bool:
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:40]
+
+
+def _aged(path: Path) -> tuple[int, Path]:
     try:
-        modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return path.stat().st_mtime_ns, path
     except OSError:
-        return True
-    return datetime.now(UTC) - modified < timedelta(days=KEEP_DAYS)
+        # Removed meanwhile: then nothing is left to take away.
+        return 0, path
 
 
 def _unlink(path: Path) -> None:
