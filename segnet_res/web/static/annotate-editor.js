@@ -103,6 +103,7 @@ export class Editor {
 
   // Other classes for the open picture, such as one more; no label changes.
   setClasses(classes) {
+    if (!this.mask) return;
     this.classes = withIgnore(classes, this.ignore);
     this.viewer.result.classes = this.classes;
     this.classList.show(this.classes);
