@@ -77,6 +77,7 @@ class PromotePart {
 
   async #start(asked) {
     const run = ++this.run;
+    remember("sessionStorage", JOB_KEY, "");
     this.#clear();
     this.choice.busy = true;
     this.bar.show({ status: "running", done: 0, total: 0, rate: null, eta: null, ahead: 0, message: "" });
@@ -156,7 +157,6 @@ class PromotePart {
   }
 
   #clear() {
-    remember("sessionStorage", JOB_KEY, "");
     this.job = this.told = null;
     this.#fail(null);
     this.bar.hide();
