@@ -65,7 +65,7 @@ def find_content(
 ) -> str | None:
     """Return the stem of the picture that has the same bytes; None where none has.
 
-    Of several one that is called so comes first.
+    Of several the very file comes first, then one that is called so.
 
     Args:
         root: The dataset folder.
@@ -75,9 +75,11 @@ def find_content(
     """
     likely = {stem for stem, one in known.items() if one.picture_sha256 == content.sha256}
     called = PurePosixPath(name).stem
+    here = content.path.resolve()
     candidates = sorted(
         _of_size(root, len(content.data)),
         key=lambda found: (
+            found[1].resolve() != here,
             PurePosixPath(found[0]).name != called,
             found[0] not in likely,
             found[0],

@@ -241,6 +241,7 @@ def test_of_equal_pictures_the_one_of_this_name_is_meant(root, tmp_path):
         (root / "images" / f"{stem}.png").write_bytes(path.read_bytes())
     assert find_picture(root, path) == "a"
     assert find_picture(root, path, "b.png") == "b"
+    assert find_picture(root, root / "images/b.png", "a.png") == "b"
     assert find_picture(root, picture(tmp_path, "c.png", 5)) is None
 
 
