@@ -62,6 +62,11 @@ class Promotion:
         return self.registry.folder / f"{self.name}{SUFFIX}"
 
     @property
+    def in_folder(self) -> bool:
+        """Whether the candidate lies in the folder of checkpoints already."""
+        return self.candidate.resolve().parent == self.registry.folder.resolve()
+
+    @property
     def last_exam(self) -> str | None:
         """The fingerprint of what the checkpoint that serves was promoted on."""
         return None if self.serving is None else self.serving.exam.get("fingerprint")

@@ -203,8 +203,10 @@ class Promoter:
                 f"{work.title}: {defects} newly missed; look at them, correct and retrain, or "
                 "accept that with a reason"
             )
-        name = fields.get("name")
-        plan = replace(work.plan, name=self._checked_name(name, work.plan.candidate))
+        plan = work.plan
+        if not plan.in_folder:
+            name = self._checked_name(fields.get("name"), plan.candidate)
+            plan = replace(plan, name=name)
         # One after the other with the uploads of checkpoints, which must not take the same name.
         with self._backend.library.turns.turn():
             entry = promote(plan, work.exam, work.comparison, by=by, why=why, accept_misses=accept)

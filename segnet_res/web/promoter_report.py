@@ -56,7 +56,7 @@ def report(job: Job[CandidateComparison]) -> Fields:
         reply |= {
             "name": plan.name,
             # What lies in the folder already serves under its own name.
-            "fixed_name": plan.candidate.parent == plan.registry.folder,
+            "fixed_name": plan.in_folder,
             "parent": None if plan.parent is None else checkpoint_name(plan.parent),
             "serving": None if plan.serving is None else plan.serving.checkpoint,
         }

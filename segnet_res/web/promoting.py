@@ -110,11 +110,16 @@ class CandidateComparison:
         """Return the files of `LAYERS` of a picture that changed, every `step`-th pixel of it.
 
         Raises:
-            DataError: when no answers to such a picture were kept.
+            DataError: when no answers to such a picture were kept, or no longer.
         """
         if stem not in self._kept:
             raise DataError(f"no answers to {stem[:200]!r} are kept; choose a picture of the lists")
-        return {layer: self._file(stem, layer) for layer in LAYERS}
+        files = {layer: self._file(stem, layer) for layer in LAYERS}
+        if not all(path.is_file() for path in files.values()):
+            raise DataError("the answers are no longer here; compare again")
+        # What somebody works with is not old.
+        self.folder.touch()
+        return files
 
     def _run(self) -> Generator[Progress, bool, None]:
         golden = load_golden(self._golden)

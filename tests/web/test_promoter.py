@@ -179,6 +179,14 @@ def test_the_first_that_serves_is_compared_with_nothing(desk, folder):
     assert desk.backend.library.first() == "old"
 
 
+def test_what_lies_in_the_folder_keeps_its_name(desk, folder):
+    # No name that the page would give, but the file is there.
+    (folder / "old.safetensors").rename(folder / "№ 1 {old}.safetensors")
+    reply = desk.compared("№ 1 {old}", "checkpoint")
+    assert desk.promote(reply, name="another")["promoted"] == "№ 1 {old}"
+    assert [path.name for path in folder.glob("*.safetensors")] == ["№ 1 {old}.safetensors"]
+
+
 def test_the_comparison_is_that_of_the_command(desk, finished_run, runner, folder, tmp_path):
     serve_old(desk)
     candidate = finished_run("dents", SOUND, parent=f"old {short_hash(folder / 'old.safetensors')}")
@@ -226,6 +234,9 @@ def test_a_picture_with_its_mask_and_both_answers(desk, finished_run, tmp_path):
     assert np.array_equal(full, Image.open(tmp_path / "data/tiny-dataset/images/nested/c.png"))
     for path in reply["files"].values():
         assert Path(path).is_relative_to(tmp_path / "private")
+    Path(reply["files"]["after"]).unlink()
+    again = desk.ask("picture", job=job, stem="nested/c")
+    assert again["error"] == "the answers are no longer here; compare again"
     # Names are compared with what the lists hold.
     for stem in ("a", "../d", "", None, 3, "x" * 9999):
         assert "no answers to" in desk.ask("picture", job=job, stem=stem)["error"]
