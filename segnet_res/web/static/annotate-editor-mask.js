@@ -16,7 +16,7 @@ export class Mask {
     // As it was before the step that is being made; elsewhere the same as the labels.
     this.before = this.plane.data.slice();
     this.pixels = new Float64Array(256);
-    for (const label of this.opened) this.pixels[label]++;
+    for (let i = 0; i < this.opened.length; i++) this.pixels[this.opened[i]]++;
     // Pixels that differ from what was opened.
     this.changed = 0;
     this.step = null;

@@ -205,7 +205,7 @@ def address(pictures: Path) -> Iterator[str]:
 
 def load(context: BrowserContext, address: str, errors: list[str]) -> Page:
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(20_000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
     page.wait_for_function("window.editor")
