@@ -107,7 +107,7 @@ export function moment(at) {
 
 function historyTable(lines) {
   const heads = ["when", "what", "by", "why", "on", "change", "flips"];
-  return el("div", { class: "sr-scroll", tabindex: "0", role: "region", "aria-label": t("registry.historyTitle") },
+  return el("div", { class: "sr-scroll", tabindex: "0", role: "group", "aria-label": t("registry.historyTitle") },
     el("table", { class: "sr-history" },
       el("thead", {}, el("tr", {}, ...heads.map((key) => el("th", { scope: "col", text: t(`registry.${key}`) })))),
       el("tbody", {}, ...lines.map(historyRow))));
