@@ -20,7 +20,7 @@ export class PictureList {
     this.entries = [];
     this.current = null;
     this.first = 0;
-    // Counts what was drawn: late answers about another page are kept, but drawn nowhere.
+    // Counts what was drawn: of an earlier page no more is asked.
     this.turn = 0;
     this.count = el("span", { class: "sr-annotate-count", role: "status" });
     this.filter = el("select", {
@@ -113,11 +113,6 @@ export class PictureList {
     this.#load(page.filter((entry) => entry.source && !entry.looked), turn);
   }
 
-  // What is known of an entry has changed.
-  update() {
-    this.draw();
-  }
-
   #count() {
     const { length } = this.entries;
     const done = this.entries.filter((entry) => entry.mark === "done").length;
@@ -148,20 +143,21 @@ export class PictureList {
     for (let i = 0; i < entries.length && turn === this.turn; i += CHUNK) {
       const some = entries.slice(i, i + CHUNK).filter((entry) => !entry.looked);
       if (!some.length) continue;
+      const before = some.map(({ mark, draft }) => ({ mark, draft }));
       try {
         const found = await this.look(some);
         some.forEach((entry, k) => {
           const { thumb, draft, state, error } = found[k];
-          entry.looked = true;
-          entry.thumb = thumb;
-          entry.draft = draft;
-          if (state !== null) entry.mark = state;
-          entry.broken = error;
+          Object.assign(entry, { looked: true, thumb, broken: error });
+          // What was saved meanwhile is newer than the answer.
+          if (entry.draft === before[k].draft) entry.draft = draft;
+          if (entry.mark === before[k].mark && state !== null) entry.mark = state;
         });
       } catch {
         return; // whoever opens one of them is told why
       }
-      if (turn === this.turn) this.#redraw(some);
+      // Also those of an earlier drawing: the one that came after leaves them to it.
+      this.#redraw(some);
     }
   }
 

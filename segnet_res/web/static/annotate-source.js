@@ -10,7 +10,8 @@ const JOB_KEY = "segnet-res:annotate-queue";
 
 export class PictureSource {
   // ask(fields) asks the server; onFiles(files); dataset(): the one that is chosen;
-  // onPlace(value or ""): pictures of the server are wanted; onRanked(reply): an order of them; onError(sentence or null)
+  // onPlace(value or ""): pictures of the server are wanted; onRanked(reply): an order of them;
+  // onError(sentence or null)
   constructor({ ask, dataset, onFiles, onPlace, onRanked, onError }) {
     Object.assign(this, { ask, dataset, onPlace, onRanked, onError });
     this.model = null;
