@@ -80,6 +80,14 @@ def plant(checkpoints, tmp_path_factory):
     plant.end()
 
 
+@pytest.fixture(autouse=True)
+def patient():
+    """Other processes of these tests compute meanwhile: the page may take longer to answer."""
+    expect.set_options(timeout=30_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
 @pytest.fixture
 def open_train(open_page, plant):
     def open_train(**options):
@@ -315,8 +323,3 @@ def test_nothing_leaves_a_smaller_window(open_train, plant):
                 assert box["x"] >= 0, part
                 assert box["x"] + box["width"] <= width, part
         show(page, "x" * 60, "stopped")
-
-
-def test_without_a_folder_of_runs_there_is_no_tab(page):
-    expect(page.get_by_role("tab", name="Models")).to_be_visible()
-    expect(page.get_by_role("tab", name="Train")).to_have_count(0)
