@@ -10,8 +10,8 @@ const DOWNLOADS = ["mask", "color", "overlay", "outline", "confidence", "errors"
 
 export class Findings {
   // judge: JudgeControls. onToggle(index, visible): a class is shown or hidden. onLook(box): a
-  // region is to be looked at. onDownload(kind): a file is wanted. onCorrect(): the
-  // mask is to be corrected; null where nobody may.
+  // region is to be looked at. onDownload(kind): a file is wanted. onCorrect():
+  // the mask is to be corrected.
   constructor({ judge, onToggle, onLook, onDownload, onCorrect }) {
     Object.assign(this, { judge, onToggle });
     this.verdict = new VerdictCard({ share: judge.share, onLook });
@@ -30,7 +30,6 @@ export class Findings {
       type: "button", class: "sr-download", title: t("inspect.correctHelp"), onclick: onCorrect,
     }, icon("brush"), el("span", { text: t("inspect.correct") }));
     this.correct.hidden = true;
-    this.mayCorrect = onCorrect !== null;
     // Sliders and limits stay the same nodes: whoever moves one keeps hold of it.
     this.node = el("div", { class: "sr-findings" }, this.empty, judge.sliders,
       this.legend, this.correct, judge.details, this.scores, this.downloads);
@@ -45,7 +44,8 @@ export class Findings {
     this.downloads.hidden = this.correct.hidden = true;
   }
 
-  show(result, hidden) {
+  // correctable: whether somebody may correct the mask.
+  show(result, hidden, correctable) {
     this.empty.hidden = true;
     this.judge.showClasses(result.classes, result.background);
     this.verdict.show(result);
@@ -53,7 +53,7 @@ export class Findings {
     this.legend.replaceChildren(legend(result, hidden, this.onToggle));
     this.scores.replaceChildren(...(result.scores ? scoreParts(result) : [noReference(result)]));
     this.downloads.hidden = false;
-    this.correct.hidden = !this.mayCorrect;
+    this.correct.hidden = !correctable;
     this.downloads.querySelector("[data-kind=errors]").hidden = !result.scores;
   }
 }

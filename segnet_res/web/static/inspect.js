@@ -9,6 +9,7 @@ import { Messages, waitingText } from "./messages.js";
 import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, keepPage, markSample, sampleList } from "./sources.js";
 import { FilmStrip } from "./strip.js";
+import { tabButton } from "./tabs.js";
 import { t } from "./texts.js";
 import { Viewer } from "./viewer.js";
 
@@ -18,7 +19,8 @@ const MAX_PICTURES = 300;
 // Other pictures are judged anew when a slider has come to rest.
 const REST_MS = 400;
 
-const ANNOTATE_TAB = "sr-tab-annotate-button";
+// Where nobody may change datasets there is no such tab.
+const annotateTab = () => tabButton("annotate", "Annotate");
 
 export function start(parts) {
   new InspectTab(parts);
@@ -61,8 +63,7 @@ class InspectTab {
       onToggle: (index, visible) => this.viewer.setVisible(index, visible),
       onLook: (box) => this.viewer.lookAt(box),
       onDownload: (kind) => this.#download(kind),
-      // Where nobody may change datasets there is no such tab.
-      onCorrect: document.getElementById(ANNOTATE_TAB) ? () => this.#correct() : null,
+      onCorrect: () => this.#correct(),
     });
     this.strip = new FilmStrip({
       onSelect: (entry) => this.#select(entry),
@@ -349,7 +350,7 @@ class InspectTab {
       index: this.entries.indexOf(this.current), model: this.model,
     };
     window.segnetResAnnotate = detail;
-    document.getElementById(ANNOTATE_TAB).click();
+    annotateTab().click();
     document.dispatchEvent(new CustomEvent("segnet-res:annotate", { detail }));
   }
 
@@ -393,7 +394,7 @@ class InspectTab {
     this.seen = entry;
     this.messages.fail(result.reference_error ?? entry.notice);
     this.messages.warn(result.warnings);
-    this.findings.show(result, this.viewer.hidden);
+    this.findings.show(result, this.viewer.hidden, annotateTab() !== null);
     this.messages.summarize(result);
     this.element.classList.remove("sr-busy");
     // The token changes once the result is on the screen.
