@@ -96,6 +96,7 @@ def plant(tmp_path_factory):
 def open_train(open_page, plant):
     def open_train(**options):
         page = open_page(plant.url, **{"viewport": {"width": 1366, "height": 900}, **options})
+        page.set_default_timeout(60_000)
         page.get_by_role("tab", name="Train").click()
         # The first page of a server waits for it to warm up.
         page.wait_for_selector(".sr-train[data-runs]", timeout=60_000)
