@@ -4,8 +4,9 @@
     python benchmarks/loop.py data/tiles --without fray --out runs/loop -- --epochs 8 --steps 400
 
 The dataset's val is the golden set: nothing is trained on it, and nothing is chosen by it. Of
-train, the parts that show the class are put aside, and the others are divided by part into a train
-and a val without the class; ``segnet-res train`` makes the first checkpoint of them, with the
+train, the parts that show the class are put aside, and the others are divided by part, as names
+tell it, into a train and a val without the class (what looks like a picture of that val is left out
+of the retraining); ``segnet-res train`` makes the first checkpoint of them, with the
 options after ``--``. Then 20 pictures of the class come back with their masks as corrected
 predictions, by `save_correction`, which is what the page saves with. ``segnet-res retrain`` and
 ``segnet-res compare`` do the rest with their defaults. Started again it goes on where it stopped.
@@ -171,7 +172,7 @@ def measure(
     write_new(halves, new, parent)
     retrain_seconds = begin_or_resume(
         second, "request.json", "retrain", parent, new, "--base", old, "--golden", golden,
-        "--seed", seed,
+        "--seed", seed, "--leave-out",
     )  # fmt: skip
     compared = out / "comparison.json"
     # 1 only says that a defect is newly missed, which is one of the results.
@@ -235,7 +236,9 @@ def tables(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog="after --: options of the first training"
+    )
     parser.add_argument("dataset", type=Path, help="dataset folder with train and val")
     parser.add_argument("--without", default="fray", help="the class that is left out at first")
     parser.add_argument(
@@ -244,11 +247,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/loop"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=RESULTS, help="file to write")
-    parser.add_argument("options", nargs="*", help="after --: options of the first training")
-    arguments = parser.parse_args()
+    # argparse would give them to the first positional argument.
+    words, options = sys.argv[1:], []
+    if "--" in words:
+        cut = words.index("--")
+        words, options = words[:cut], words[cut + 1 :]
+    arguments = parser.parse_args(words)
     result = measure(
         arguments.dataset, arguments.out, arguments.without, arguments.pictures,
-        arguments.seed, arguments.options,
+        arguments.seed, options,
     )  # fmt: skip
     with atomic_write(arguments.json) as file:
         file.write(json.dumps(result, indent=1).encode() + b"\n")
