@@ -131,7 +131,7 @@ export class PictureList {
       "aria-current": entry === this.current ? "true" : null, onclick: () => this.onSelect(entry),
     }, picture,
     el("span", { class: "sr-annotate-words" },
-      el("strong", { text: entry.name }),
+      el("strong", {}, el("bdi", { text: entry.name })),
       el("span", { class: "sr-annotate-state" }, icon(SIGNS[state]), el("span", { text: words.join(", ") })),
       entry.reason ? el("span", { class: "sr-note", text: entry.reason }) : null));
     button.dataset.state = state;
