@@ -290,9 +290,12 @@ def test_it_keeps_the_rules_and_fits_every_screen(open_train):
     assert not problems, "\n".join(problems)
 
 
-def test_without_a_folder_of_runs_everybody_may_only_look(page):
+def test_without_a_folder_of_runs_everybody_may_only_look(open_page):
+    page = open_page()
+    page.set_default_timeout(60_000)
     page.get_by_role("tab", name="Models").click()
     page.locator("#sr-registry").scroll_into_view_if_needed()
+    page.wait_for_selector(".sr-registry[data-ready]")
     expect(page.locator(".sr-serving")).to_contain_text("No checkpoint was promoted yet.")
     expect(page.locator(".sr-tree-node")).to_have_count(2)
     assert page.locator(".sr-go-back, #sr-promote").count() == 0
