@@ -37,8 +37,8 @@ END = "<!-- measured: end (benchmarks/queue_order.py) -->"
 SHARES = (0.1, 0.25, 0.5)
 WORST = 0.25
 
-# Each order by what it sorts by; higher comes first. Newness alone is 0 for most pictures of the same
-# parts, and would tell the order of the files.
+# Each order by what it sorts by; higher comes first. Newness alone is 0 for most pictures of such
+# a split, and would tell the order of the files.
 ORDERS: dict[str, Callable[[Measured], float]] = {
     "score": lambda one: one.score,
     "entropy alone": lambda one: one.terms["entropy"],
