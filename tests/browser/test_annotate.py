@@ -44,7 +44,7 @@ def annotating(start_with, data):
 
 
 def visit(page: Page, place: str = "", dataset: str = "") -> Page:
-    page.get_by_role("tab", name="Annotate").click()
+    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
     page.wait_for_selector(".sr-annotate[data-places=listed]", timeout=60_000)
     if dataset:
         page.get_by_role("combobox", name="Dataset").select_option(dataset)

@@ -49,7 +49,7 @@ def test_a_draft_survives_a_reload_and_a_restart_of_the_server(page, annotating,
     expect(page.locator(".sr-annotate-draft")).to_contain_text("draft saved")
 
     page.reload()
-    page.get_by_role("tab", name="Annotate").click()
+    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
     reopened(page)
     expect(page.locator(".sr-annotate-origin")).to_contain_text("Your draft of")
     np.testing.assert_array_equal(mask_of(page), painted)
@@ -62,7 +62,7 @@ def test_a_draft_survives_a_reload_and_a_restart_of_the_server(page, annotating,
     port = re.search(r":(\d+)", annotating.url)[1]
     start_with("--data", data, "--accept-annotations", "--port", port)
     page.goto(annotating.url)
-    page.get_by_role("tab", name="Annotate").click()
+    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
     reopened(page)
     np.testing.assert_array_equal(mask_of(page), painted)
 
@@ -83,7 +83,7 @@ def test_a_draft_survives_a_reload_and_a_restart_of_the_server(page, annotating,
     drafted(page)
     dropped = mask_of(page)
     page.reload()
-    page.get_by_role("tab", name="Annotate").click()
+    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
     reopened(page)
     np.testing.assert_array_equal(mask_of(page), dropped)
 
