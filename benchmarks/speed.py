@@ -12,6 +12,8 @@ peak of a process of its own that segments the same pictures.
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import sys
 import tempfile
@@ -32,7 +34,7 @@ from segnet_res.data.synth import draw_part
 from segnet_res.images import Channels, UInt8Array, read_image, to_channels, write_image, write_mask
 from segnet_res.inference import FolderRun
 from segnet_res.inference.automatic import prepare_backend
-from segnet_res.models import build_model, resolve_device
+from segnet_res.models import build_model, describe_device, resolve_device
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "checkpoints" / "magnetic-tile.safetensors"
@@ -169,6 +171,12 @@ def _each(runs: dict[str, Run], images: list[UInt8Array]) -> dict[str, Callable[
     }
 
 
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return describe_device(device)
+    return f"a CPU of {os.cpu_count()} cores ({platform.machine()})"
+
+
 def _installed(package: str) -> bool:
     try:
         version(package)
@@ -250,7 +258,7 @@ def measure(checkpoint: Path, device: torch.device, scale: Scale) -> dict[str, A
         "hash": short_hash(checkpoint),
         "pictures": f"{scale.pictures} drawn parts of {scale.width}x{scale.height} pixels",
         "rounds": scale.rounds,
-        "machine": chosen.device,
+        "machine": _machine(device),
         "versions": {
             package: version(package)
             for package in ("torch", "onnxruntime", "openvino")

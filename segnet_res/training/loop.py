@@ -189,7 +189,7 @@ def train_events(
         if state is not None:
             trainer.restore(state)
         elif group.leads:
-            run.begin(config, origin)
+            run.begin(config, origin, again=resume)
         with _memory_and_batches(config, group):
             yield from trainer.epochs()
 

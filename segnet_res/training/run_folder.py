@@ -75,14 +75,21 @@ class RunFolder:
                 f"{self.path}: holds a run already; go on with --resume, or choose another --out"
             )
 
-    def begin(self, config: TrainConfig, origin: Origin) -> None:
+    def begin(self, config: TrainConfig, origin: Origin, *, again: bool = False) -> None:
         """Start a new run.
+
+        Args:
+            config: The options.
+            origin: What it starts from.
+            again: Whether a run is resumed that ended before its first state was written. It may
+                have left the checkpoints of that epoch, and will write the same ones.
 
         Raises:
             TrainingError: see `check_free`.
             StorageError: when the folder cannot be written.
         """
-        self.check_free()
+        if not again:
+            self.check_free()
         content = config.to_dict() | {
             "dataset": _absolute(origin.dataset),
             "start": _absolute(origin.start),

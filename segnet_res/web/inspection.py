@@ -20,7 +20,7 @@ from segnet_res.web.judging import Judge
 from segnet_res.web.measures import class_rows, score_fields
 from segnet_res.web.reference import Reference, read_reference
 from segnet_res.web.replies import Reply, answered, in_turn, new_reply
-from segnet_res.web.results import GoneError, Result, Results, check_size, read_picture
+from segnet_res.web.results import GoneError, Result, Results, check_size, read_noted, read_picture
 
 _SOURCE_KEYS = ("kind", "name", "path", "dataset", "split", "stem", "folder", "file")
 
@@ -169,7 +169,8 @@ class Inspector:
     def _inspect(self, request: Request) -> Reply:
         watch = _Stopwatch()
         picture = self._pictures.find(request.source)
-        image = read_picture(picture.path)
+        read = read_noted(picture.path)
+        image = read.array
         watch.stage("read")
         with self._library.borrow(request.model) as segmenter:
             watch.stage("load")
@@ -177,7 +178,7 @@ class Inspector:
             class_map, metadata = segmenter.class_map, segmenter.metadata
         watch.stage("model")
         known = metadata.conditions if metadata else None
-        doubts = judge_conditions(measure(image), known) if known else []
+        doubts = [*read.notes, *(judge_conditions(measure(image), known) if known else [])]
         result = self._results.new(
             picture,
             request.source,

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap
 from segnet_res.errors import DataError, ImageError, StorageError
-from segnet_res.images import UInt8Array, image_size, read_image
+from segnet_res.images import Picture as PictureFile
+from segnet_res.images import UInt8Array, image_size
+from segnet_res.images import read_picture as read_file
 from segnet_res.web.pictures import Picture
 from segnet_res.web.storage import Storage, write_index_png, write_preview
 
@@ -77,8 +79,13 @@ def read_picture(path: Path) -> UInt8Array:
     Raises:
         ImageError: when the file cannot be read, or is larger than `MAX_PAGE_PIXELS`.
     """
+    return read_noted(path).array
+
+
+def read_noted(path: Path) -> PictureFile:
+    """The same with what somebody should know about the file, such as "first of 3 pages"."""
     check_size(path)
-    return read_image(path)
+    return read_file(path)
 
 
 def shown_step(pixels: int) -> int:
@@ -129,7 +136,8 @@ class Result:
         step: Every step-th pixel is in the files that are shown.
         full: File of full size that a browser can show, or None.
         own_mask: Whether a mask belongs to the picture, as to those of a dataset.
-        doubts: In which way the picture is unlike those of the training, in sentences.
+        doubts: What is odd about the picture: of several pages only the first was read, or it is
+            unlike those of the training; in sentences.
     """
 
     folder: Path
@@ -246,7 +254,7 @@ class Results:
             image: (H, W, 3) uint8 RGB.
             labels: (H, W) uint8.
             confidence: (H, W) float32, 0 to 1.
-            doubts: In which way the picture is unlike those of the training.
+            doubts: See `Result`.
 
         Raises:
             StorageError: when the disk refuses.

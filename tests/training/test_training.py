@@ -146,6 +146,23 @@ def test_a_killed_process_is_resumed_to_the_same_weights(tiny_dataset, tmp_path,
     assert_equal_weights(tmp_path / "whole" / "last.safetensors", out / "last.safetensors")
 
 
+def test_an_epoch_whose_state_was_not_written_is_done_again(tiny_dataset, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    config = TrainConfig(**(QUICK.to_dict() | {"epochs": 1}))
+    out = tmp_path / "cut"
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "save_state", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            list(train(config, tiny_dataset, out))
+    assert RunFolder(out).best.exists()
+    assert not RunFolder(out).state.exists()
+    list(train(config, tiny_dataset, out, resume=True))
+    list(train(config, tiny_dataset, tmp_path / "whole"))
+    assert_equal_weights(RunFolder(tmp_path / "whole").last, RunFolder(out).last)
+
+
 def test_a_run_is_not_overwritten(tiny_dataset, tmp_path):
     list(train(TrainConfig(**(QUICK.to_dict() | {"epochs": 1})), tiny_dataset, tmp_path / "run"))
     with pytest.raises(TrainingError, match="holds a run already; go on with --resume"):

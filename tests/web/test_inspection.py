@@ -107,6 +107,16 @@ def test_a_picture_unlike_those_of_the_training_gets_a_warning_that_stays(
     assert again(inspector, reply, threshold=10)["warnings"] == reply["warnings"]
 
 
+def test_of_several_pages_the_first_is_read_and_that_is_said(inspector, upload, picture):
+    pages = [Image.fromarray(picture), Image.fromarray(255 - picture)]
+    path = upload("pages.tif", picture)
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    reply = ask(inspector, image=path)
+    assert reply["warnings"] == ["first of 2 pages"]
+    shares = {row["name"]: row["pixels"] for row in reply["classes"]}
+    assert shares["scratch"] == 50
+
+
 def test_a_reference_gives_scores_worked_out_by_hand(inspector, upload, picture):
     truth = np.zeros((10, 20), np.uint8)
     truth[:5, :20] = 1  # 100 pixels, 50 of them found, no false alarm
