@@ -26,7 +26,7 @@ DEV := $(VENV)/.installed-dev
 .DEFAULT_GOAL := app
 
 app: $(APP)
-	@$(BIN)/segnet-res app --port $(PORT)
+	@$(BIN)/segnet-res app --port $(PORT) --data datasets --accept-annotations --runs runs
 
 test: $(DEV)
 	@$(BIN)/python -m pytest $(ARGS)

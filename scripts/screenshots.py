@@ -77,6 +77,23 @@ def compare(page: Page) -> None:
     expect(page.locator(".sr-compare .sr-pane select").first).to_have_value(BUNDLED.stem)
 
 
+def annotate(page: Page) -> None:
+    """A picture that the checkpoint has marked, in the editor."""
+    page.wait_for_selector(".sr-annotate[data-places=listed]")
+    page.get_by_role("combobox", name="Dataset").select_option("corrected")
+    page.locator("#sr-annotate-place").select_option("folder:line 3")
+    page.locator(".sr-annotate-picture").nth(3).click()
+    page.wait_for_selector(".sr-annotate[data-ready^=opened]")
+    page.get_by_role("textbox", name="Your name").fill("Ada")
+
+
+def train(page: Page) -> None:
+    """A retraining that has finished, with its curves."""
+    page.wait_for_selector(".sr-train[data-choices][data-runs]")
+    page.locator("[data-run='line 3'] button").click()
+    page.wait_for_selector(".sr-train[data-ready='line 3:finished']")
+
+
 def models(page: Page) -> None:
     """The cards, with the speed that has been measured behind the page."""
     expect(page.locator(".sr-model-card")).to_have_count(2)
@@ -88,16 +105,19 @@ SCENES: dict[str, Callable[[Page], None]] = {
     "Evaluate": evaluate,
     "Batch": batch,
     "Compare": compare,
+    "Annotate": annotate,
+    "Train": train,
     "Models": models,
 }
 
 
 @contextmanager
-def page_of(checkpoints: Path, data: Path) -> Iterator[str]:
+def page_of(checkpoints: Path, data: Path, runs: Path) -> Iterator[str]:
     """Run the page by its command while the block runs, and give its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "segnet_res", "app", "--port", "0",
-         "--checkpoints", str(checkpoints), "--data", str(data)],
+         "--checkpoints", str(checkpoints), "--data", str(data), "--accept-annotations",
+         "--runs", str(runs)],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -127,13 +147,25 @@ def chromium() -> Iterator[Browser]:
 
 
 def draw_parts(folder: Path) -> None:
-    """Make a dataset of drawn parts, and a folder of pictures alone."""
+    """Make two datasets of drawn parts, and a folder of pictures alone."""
     synthesize(folder / "tiles", count=40, seed=2)
+    synthesize(folder / "corrected", count=12, seed=3)
     split = SegmentationDataset(folder / "tiles", "val")
     (folder / "line 3").mkdir()
     for i in range(len(split)):
         path = split.image_path(i)
         shutil.copy(path, folder / "line 3" / path.name)
+
+
+def retrain(parent: Path, data: Path, run: Path) -> None:
+    """Retrain for a minute or two, so that there are curves to see."""
+    subprocess.run(
+        [sys.executable, "-m", "segnet_res", "retrain", str(parent), str(data / "corrected"),
+         "--base", str(data / "tiles"), "--out", str(run), "--epochs", "6", "--steps", "12",
+         "--crop", "128"],
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
 
 
 def shoot(page: Page, name: str, scheme: str) -> None:
@@ -159,9 +191,13 @@ def main() -> None:
         folder = Path(name)
         (folder / "checkpoints").mkdir()
         shutil.copy(BUNDLED, folder / "checkpoints")
-        shutil.copy(arguments.second, folder / "checkpoints" / "synthetic.safetensors")
+        second = folder / "checkpoints" / "synthetic.safetensors"
+        shutil.copy(arguments.second, second)
         draw_parts(folder / "parts")
-        with page_of(folder / "checkpoints", folder / "parts") as url, chromium() as browser:
+        if "Train" in arguments.only:
+            retrain(second, folder / "parts", folder / "runs" / "line 3")
+        places = (folder / "checkpoints", folder / "parts", folder / "runs")
+        with page_of(*places) as url, chromium() as browser:
             page = browser.new_page(
                 viewport={"width": SIZE[0], "height": SIZE[1]}, color_scheme=scheme
             )

@@ -13,6 +13,7 @@ from segnet_res.cli import app as page
 from segnet_res.cli import (
     checkpoints,
     compare,
+    correct,
     data,
     evaluate,
     export,
@@ -20,6 +21,7 @@ from segnet_res.cli import (
     logins,
     predict,
     promote,
+    queue,
     retrain,
     train,
 )
@@ -59,6 +61,8 @@ def options(
 app.command("app")(page.app)
 app.command("logins")(logins.logins)
 app.command("train")(train.train)
+app.command("queue")(queue.queue)
+app.command("correct")(correct.correct)
 app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

@@ -39,6 +39,20 @@ def app(
             help="Let people add .safetensors files to the folder through the page.",
         ),
     ] = False,
+    accept_annotations: Annotated[
+        bool,
+        typer.Option(
+            "--accept-annotations",
+            help="Let people save corrected masks into datasets below --data, and make new ones.",
+        ),
+    ] = False,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Let people retrain into this folder, and promote what comes out; needs --data.",
+        ),
+    ] = None,
 ) -> None:
     """Open the inspection page.
 
@@ -53,9 +67,16 @@ def app(
         raise UsageError(f"{checkpoints}: no such folder; give the folder that holds checkpoints")
     if data is not None and not data.is_dir():
         raise UsageError(f"{data}: no such folder; give the folder that holds datasets or pictures")
+    _check_loop(data, runs, accept_annotations=accept_annotations)
     folder = checkpoints if checkpoints is not None else _default_folder()
     if not is_local(host) and auth is None:
-        more = " and add checkpoints to it" if accept_checkpoints else ""
+        more = _also_allowed(
+            {
+                "add checkpoints": accept_checkpoints,
+                "change datasets": accept_annotations,
+                "retrain and promote": runs is not None,
+            }
+        )
         warn(
             f"everybody who reaches {host} can use the page{more}; give --auth FILE, or put a "
             "proxy with a login before it"
@@ -70,6 +91,8 @@ def app(
             auth=auth,
             data=data.resolve() if data else None,
             accept_checkpoints=accept_checkpoints,
+            accept_annotations=accept_annotations,
+            runs=runs.resolve() if runs else None,
         ) as server,
     ):
         say(f"Page at {server.url} with the checkpoints of {folder}; Ctrl-C ends it.")
@@ -78,6 +101,49 @@ def app(
     if any(server.busy for server in running):
         # A large picture on a slow machine: nobody waits for it any more, and all files are gone.
         os._exit(0)
+
+
+def _check_loop(data: Path | None, runs: Path | None, *, accept_annotations: bool) -> None:
+    """Refuse what cannot work without a folder of datasets; make the folder of runs.
+
+    Raises:
+        UsageError: when --data is missing, or the folder of runs cannot be made.
+    """
+    from segnet_res.errors import UsageError
+
+    if accept_annotations and data is None:
+        raise UsageError(
+            "--accept-annotations: there is no folder to save masks into; name it with --data DIR"
+        )
+    if runs is None:
+        return
+    if data is None:
+        raise UsageError(
+            "--runs: there are no datasets to retrain on; name their folder with --data DIR"
+        )
+    if runs.resolve() == data.resolve():
+        raise UsageError(
+            f"--runs: {runs} is the folder of --data too, so that runs would pass for datasets; "
+            "give another folder, which may lie within it"
+        )
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--runs: {runs} cannot be made ({error.strerror}); give a folder that can be written"
+        ) from error
+
+
+def _also_allowed(rights: dict[str, bool]) -> str:
+    """Return what people may do beside looking, as the end of a sentence.
+
+    >>> _also_allowed({"add checkpoints": True, "change datasets": True})
+    ', add checkpoints and change datasets'
+    """
+    named = [right for right, given in rights.items() if given]
+    if not named:
+        return ""
+    return "".join(f", {right}" for right in named[:-1]) + f" and {named[-1]}"
 
 
 @contextmanager

@@ -56,19 +56,13 @@ def promote(
     """
     from segnet_res.cli._console import fail, note, say
     from segnet_res.retraining.comparison import open_exam
-    from segnet_res.retraining.golden import load_golden
-    from segnet_res.retraining.promotion import (
-        PromotionError,
-        check_training,
-        check_words,
-        plan_promotion,
-    )
+    from segnet_res.retraining.promotion import PromotionError, check_words, plan_promotion
     from segnet_res.retraining.promotion import promote as promoted
     from segnet_res.retraining.registry import registry_folder
 
     check_words(by=by, why=why, accept_misses=accept_misses)
     plan = plan_promotion(candidate, registry_folder(registry), name)
-    for text in check_training(plan, load_golden(golden)):
+    for text in _training_notes(plan, golden):
         note(text)
     exam = open_exam(golden)
     comparison = _compared(plan, exam, smallest_region, device, backend)
@@ -98,6 +92,19 @@ def rollback(by: ByOption, why: WhyOption, registry: RegistryOption = Path("chec
     folder = registry_folder(registry)
     entry = roll_back(folder, by=by, why=why)
     say(f"{entry.checkpoint} serves in {folder} again, no longer {entry.before}")
+
+
+def _training_notes(plan: "Promotion", golden: Path) -> tuple[str, ...]:
+    from segnet_res.retraining.golden import load_golden
+    from segnet_res.retraining.promotion import check_training
+
+    steps = check_training(plan, load_golden(golden))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            notes: tuple[str, ...] = stop.value
+            return notes
 
 
 def _compared(

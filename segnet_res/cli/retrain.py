@@ -126,7 +126,7 @@ def retrain(
         _look(run, stop=stop)
         return
     if resume:
-        _resume(run, background=background)
+        _resume(run, background=background, leave_out=leave_out)
         return
     if checkpoint is None or dataset is None:
         raise UsageError(
@@ -194,13 +194,15 @@ def _begin(run: "RetrainFolder", request: "Request", *, background: bool) -> Non
     _work(run)
 
 
-def _resume(run: "RetrainFolder", *, background: bool) -> None:
+def _resume(run: "RetrainFolder", *, background: bool, leave_out: bool) -> None:
     from segnet_res.retraining.run import check_resumable, resume
 
     if background:
-        _tell_started(run, resume(run.path))
+        _tell_started(run, resume(run.path, leave_out=leave_out))
         return
     check_resumable(run)
+    if leave_out:
+        run.leave_out()
     run.stop.unlink(missing_ok=True)
     _work(run)
 

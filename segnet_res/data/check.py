@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segnet_res.data.annotations import ANNOTATIONS_FILE, told_parts
 from segnet_res.data.copies import Alike, copy_problems, mask_problems
 from segnet_res.data.dataset import (
     INFO_FILE,
@@ -21,7 +22,7 @@ from segnet_res.data.dataset import (
     unknown_labels,
 )
 from segnet_res.data.lookalike import Look, look
-from segnet_res.data.parts import name_groups, torn_parts
+from segnet_res.data.parts import join_parts, name_groups, torn_parts
 from segnet_res.data.problem import Problem
 from segnet_res.data.shares import count_labels
 from segnet_res.data.splits import group_by_pattern
@@ -80,7 +81,7 @@ def check_steps(root: Path) -> Generator[tuple[int, int], None, CheckReport]:
     splits: dict[str, tuple[str, ...]] = {}
     problems = list(_file_problems(root, images, masks))
     problems += _split_problems(root, images, splits)
-    problems += _part_problems(info, list(images), splits)
+    problems += _part_problems(root, info, list(images), splits)
     seen = _Seen()
     total = len(images)
     yield (0, total)
@@ -171,14 +172,22 @@ def _split_problems(
 
 
 def _part_problems(
-    info: DatasetInfo, stems: list[str], splits: Mapping[str, tuple[str, ...]]
+    root: Path, info: DatasetInfo, stems: list[str], splits: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Problem]:
     """Yield the parts whose pictures lie in several splits, as far as names tell parts."""
+    told: Mapping[str, str] = {}
+    try:
+        told = told_parts(root)
+    except DataError as error:
+        yield Problem(
+            "unreadable", ANNOTATIONS_FILE, _with_path(error, root / ANNOTATIONS_FILE, root)
+        )
     try:
         groups = name_groups(stems) if info.group is None else group_by_pattern(stems, info.group)
     except DataError as error:
         yield Problem("split", INFO_FILE, f"{INFO_FILE}: {error}")
         return
+    groups = join_parts(groups, told)
     for part, found in torn_parts(groups, splits).items():
         listed = " and ".join(f"{stem!r} in {split}" for split, stem in found.items())
         yield Problem(

@@ -6,6 +6,8 @@
     images/<stem>.<ext>     pictures, subfolders allowed
     masks/<stem>.png        8-bit class indices at the picture's size
     splits/{train,val,test}.txt   one stem a line; a missing file is an empty split
+    annotations.jsonl       who corrected which mask; see `segnet_res.data.annotations`
+    history/                masks before they were corrected
 
 A stem is the path below ``images/`` without its suffix, with ``/`` on every system.
 """
@@ -89,9 +91,24 @@ def read_info(path: Path) -> DatasetInfo:
         DataError: when the file cannot be read or its content cannot be used.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); save it as UTF-8 text") from error
+    return parse_info(text, path)
+
+
+def parse_info(text: str, path: Path) -> DatasetInfo:
+    """Read the text of a ``dataset.yaml``.
+
+    Args:
+        text: All of it.
+        path: The file, for messages, and its folder as the name where the text gives none.
+
+    Raises:
+        DataError: when it cannot be used.
+    """
+    try:
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""

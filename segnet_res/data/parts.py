@@ -2,22 +2,53 @@
 
 from collections.abc import Mapping, Sequence
 
+from segnet_res.data.annotations import told_parts
 from segnet_res.data.dataset import SegmentationDataset
 from segnet_res.data.splits import group_by_pattern
-from segnet_res.data.tiles import is_photograph, tile_groups
+from segnet_res.data.tiles import tile_groups
 
 
 def part_groups(dataset: SegmentationDataset) -> dict[str, str]:
     """Return the part of each stem of a split, in the order of the split.
 
     The expression ``group`` of ``dataset.yaml`` tells parts apart; without it, see `name_groups`.
+    Parts that somebody named in ``annotations.jsonl`` are joined with these.
 
     Raises:
-        DataError: when the expression does not match a stem.
+        DataError: when the expression does not match a stem, or a line of the annotations is
+            damaged.
     """
     if dataset.info.group is not None:
-        return group_by_pattern(dataset.stems, dataset.info.group)
-    return name_groups(dataset.stems)
+        groups = group_by_pattern(dataset.stems, dataset.info.group)
+    else:
+        groups = name_groups(dataset.stems)
+    return join_parts(groups, told_parts(dataset.root))
+
+
+def join_parts(groups: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    """Join what names tell of parts with what people have told.
+
+    Pictures of one part by either are of one part: a part too large costs nothing, a torn one
+    flatters scores.
+
+    Args:
+        groups: The part of each stem as far as its name tells.
+        told: The part that somebody named, by stem; other stems are passed over.
+
+    >>> join_parts({"a": "a", "b": "b", "c7-1": "c7", "c7-2": "c7"}, {"a": "lid", "c7-1": "lid"})
+    {'a': 'lid', 'b': 'b', 'c7-1': 'lid', 'c7-2': 'lid'}
+    """
+    leader: dict[str, str] = {}
+
+    def find(part: str) -> str:
+        while part in leader:
+            part = leader[part]
+        return part
+
+    for stem, part in told.items():
+        if stem in groups and (one := find(groups[stem])) != (other := find(part)):
+            leader[one] = other
+    return {stem: find(part) for stem, part in groups.items()}
 
 
 def name_groups(stems: Sequence[str]) -> dict[str, str]:
@@ -29,9 +60,7 @@ def name_groups(stems: Sequence[str]) -> dict[str, str]:
     >>> name_groups(["cap07_left", "cap07_right"])
     {'cap07_left': 'cap07_left', 'cap07_right': 'cap07_right'}
     """
-    if stems and all(is_photograph(stem) for stem in stems):
-        return tile_groups(stems)
-    return {stem: stem for stem in stems}
+    return tile_groups(stems)
 
 
 def torn_parts(

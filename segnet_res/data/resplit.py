@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segnet_res.data.annotations import told_parts
 from segnet_res.data.dataset import (
     SPLITS,
     DatasetInfo,
@@ -14,6 +15,7 @@ from segnet_res.data.dataset import (
     unknown_labels,
 )
 from segnet_res.data.lookalike import look
+from segnet_res.data.parts import join_parts
 from segnet_res.data.splits import (
     DEFAULT_FRACTIONS,
     assign_splits,
@@ -40,7 +42,8 @@ def split_dataset(
 
     Pictures of one part stay together: as ``group`` tells them, or ``group`` of ``dataset.yaml``.
     Without either, photographs of the magnetic-tile data set stay together by tile, as its
-    importer does it, and any other picture is a part of its own.
+    importer does it, and any other picture is a part of its own. Parts that somebody named in
+    ``annotations.jsonl`` stay together too.
 
     Args:
         root: The dataset folder.
@@ -78,11 +81,11 @@ def split_dataset(
     group = info.group if group is None else group
     if group is not None:
         groups = group_by_pattern(list(images), group)
-    elif all(is_photograph(stem) for stem in images):
-        looks = {stem: look(read_image(paths[0], 1)) for stem, paths in images.items()}
-        groups = join_groups(tile_groups(list(images)), looks)
     else:
-        groups = {stem: stem for stem in images}
+        tiles = {stem: paths[0] for stem, paths in images.items() if is_photograph(stem)}
+        looks = {stem: look(read_image(path, 1)) for stem, path in tiles.items()}
+        groups = join_groups(tile_groups(list(images)), looks)
+    groups = join_parts(groups, told_parts(root))
     strata = {stem: _classes(masks[stem], info) for stem in images}
     splits = assign_splits(groups, fractions=shares, seed=seed, strata=strata)
     splits = {split: stems for split, stems in splits.items() if stems}

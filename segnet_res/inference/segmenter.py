@@ -261,13 +261,21 @@ class Segmenter:
             DeviceError: when memory runs out.
             CheckpointError: when the model's output is not numbers, or not of these classes.
         """
-        pixels = to_channels(image, self.channels)
-        result = np.empty(pixels.shape[:2], np.float32)
-        for rows, columns, values in self._blended(pixels, self._mirrored):
-            answers = self.runtime.numpy(values)
-            answers = answers.reshape(len(MIRRORS), -1, *answers.shape[1:])
+        result = np.empty(image.shape[:2], np.float32)
+        for rows, columns, answers in self.answers(image):
             result[rows, columns] = _finite(distance(answers))
         return result
+
+    def answers(self, image: UInt8Array) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+        """Yield what the model answers to a picture and its three mirror images, turned back.
+
+        Arguments and errors are those of `predict`. The parts cover each pixel once, as those of
+        `parts` do; each is rows, columns, and (4, C, rows, columns) float32 logits.
+        """
+        pixels = to_channels(image, self.channels)
+        for rows, columns, values in self._blended(pixels, self._mirrored):
+            answers = self.runtime.numpy(values)
+            yield rows, columns, answers.reshape(len(MIRRORS), -1, *answers.shape[1:])
 
     def _decide(self, logits: Values) -> tuple[UInt8Array, NDArray[np.float32]]:
         labels, confidence = self.runtime.decide(logits)

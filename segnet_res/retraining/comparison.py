@@ -14,6 +14,7 @@ from segnet_res.checkpoint import checkpoint_name, digest
 from segnet_res.classes import ClassMap, background
 from segnet_res.data import SegmentationDataset, fingerprint, part_groups
 from segnet_res.evaluation import check_pictures, read_samples
+from segnet_res.images import UInt8Array
 from segnet_res.inference import Segmenter
 from segnet_res.metrics import ConfusionMatrix
 from segnet_res.retraining.changes import ScoreChanges, score_changes
@@ -68,6 +69,23 @@ class Contender:
     def of(cls, path: Path, segmenter: Segmenter) -> "Contender":
         """Name a segmenter by the file of its checkpoint or export."""
         return cls(checkpoint_name(path), digest(path), segmenter)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the mask and both checkpoints say of one picture, in labels of the common class map.
+
+    Attributes:
+        stem: The picture.
+        truth: (H, W) uint8, the mask, or ``ignore_index`` where nobody judges.
+        before: (H, W) uint8, what the parent predicts.
+        after: (H, W) uint8, what the candidate predicts.
+    """
+
+    stem: str
+    truth: UInt8Array
+    before: UInt8Array
+    after: UInt8Array
 
 
 @dataclass(frozen=True)
@@ -157,7 +175,7 @@ def compare(
     *,
     smallest_region: int = SMALLEST_REGION,
     smallest: int = SMALLEST,
-) -> Generator[str, None, Comparison]:
+) -> Generator[Answers, None, Comparison]:
     """Compare two checkpoints on the same pictures.
 
     Args:
@@ -168,7 +186,7 @@ def compare(
         smallest: Pixels from which a prediction calls a picture defective.
 
     Yields:
-        The stem of each picture as it is done.
+        The answers to each picture as it is done.
 
     Returns:
         What became better, and what worse.
@@ -196,7 +214,7 @@ def compare(
             matrix.update(truth, labels)
             collected.append(matrix.counts)
         flips.add(sample.stem, part, truth, before, after)
-        yield sample.stem
+        yield Answers(sample.stem, truth, before, after)
     return _concluded(
         (parent, candidate),
         exam,

@@ -83,6 +83,23 @@ class RetrainFolder:
         except (KeyError, TypeError) as error:
             raise self._damaged(self.request, error) from error
 
+    def leave_out(self) -> None:
+        """Note in the request that pictures to measure by are left out of the training.
+
+        Raises:
+            TrainingError: when the data are frozen already, another process works on it, or there
+                is no retraining.
+            StorageError: when it cannot be written.
+        """
+        with self.holding():
+            request = self.read_request()
+            if self.plan.exists():
+                raise TrainingError(
+                    f"{self.path}: its data are frozen, nothing can be left out of them any more; "
+                    "go on without --leave-out, or start again in another folder"
+                )
+            self._write(self.request, replace(request, leave_out=True).to_dict())
+
     def read_plan(self) -> dict[str, Any] | None:
         """Return the content of ``plan.json``; None as long as the retraining is not prepared.
 
@@ -212,7 +229,7 @@ def take(path: Path, patience: float = 0.0) -> IO[bytes] | None:
             if error.errno not in HELD:
                 file.close()
                 raise StorageError(
-                    f"{path}: cannot be locked ({error.strerror}), so that two retrainings could "
+                    f"{path}: cannot be locked ({error.strerror}), so that two processes could "
                     "mix their files; choose a folder on another file system"
                 ) from error
             if time.monotonic() >= deadline:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,23 @@ def make_golden(root: Path, split: str, target: Path) -> tuple[GoldenSet, tuple[
         DataError: when it is empty or holds a file that cannot be used.
         StorageError: when the file is there or cannot be written.
     """
+    steps = golden_steps(root, split, target)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            made: tuple[GoldenSet, tuple[Holding, ...]] = stop.value
+            return made
+
+
+def golden_steps(
+    root: Path, split: str, target: Path
+) -> Generator[tuple[int, int], None, tuple[GoldenSet, tuple[Holding, ...]]]:
+    """Do what `make_golden` does, one picture after another; closed early it leaves nothing.
+
+    Yields:
+        How many pictures are done, and how many there are.
+    """
     if split == "train":
         raise UsageError(
             "the split 'train' is trained on, so that nothing can be measured on it; choose val or "
@@ -59,6 +77,7 @@ def make_golden(root: Path, split: str, target: Path) -> tuple[GoldenSet, tuple[
     present = np.zeros((len(dataset), len(dataset.class_map)), np.bool_)
     pictures = []
     for index, stem in enumerate(dataset.stems):
+        yield index, len(dataset)
         # Both are read, so that what cannot be used is found before it is frozen.
         present[index] = count_labels(dataset[index].labels, len(dataset.class_map)) > 0
         image, mask = dataset.image_path(index), dataset.mask_path(index)

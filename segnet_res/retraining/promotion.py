@@ -1,7 +1,7 @@
 """From a candidate to the checkpoint that serves: never by itself, and nothing is overwritten."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from segnet_res.data.dataset import INFO_FILE
 from segnet_res.errors import CheckpointError, DataError, UsageError
 from segnet_res.exported import is_export
 from segnet_res.images import atomic_write
-from segnet_res.retraining.apart import Clash
+from segnet_res.retraining.apart import Clash, find_clashes, see
 from segnet_res.retraining.comparison import Comparison, Exam
 from segnet_res.retraining.folder import RetrainFolder
-from segnet_res.retraining.golden import GoldenSet, find_golden_clashes
+from segnet_res.retraining.golden import GoldenSet
 from segnet_res.retraining.registry import PROMOTE, Entry, Registry
 
 # What trainings call their checkpoints; their folder says more.
@@ -62,6 +62,11 @@ class Promotion:
         return self.registry.folder / f"{self.name}{SUFFIX}"
 
     @property
+    def in_folder(self) -> bool:
+        """Whether the candidate lies in the folder of checkpoints already."""
+        return self.candidate.resolve().parent == self.registry.folder.resolve()
+
+    @property
     def last_exam(self) -> str | None:
         """The fingerprint of what the checkpoint that serves was promoted on."""
         return None if self.serving is None else self.serving.exam.get("fingerprint")
@@ -99,12 +104,15 @@ def plan_promotion(candidate: Path, folder: Path, name: str | None = None) -> Pr
     return plan
 
 
-def check_training(plan: Promotion, golden: GoldenSet) -> tuple[str, ...]:
+def check_training(plan: Promotion, golden: GoldenSet) -> Generator[str, None, tuple[str, ...]]:
     """Refuse a candidate that was trained on pictures of the golden set, or near-copies of them.
 
     Args:
         plan: The promotion; a retraining keeps its pictures beside its checkpoints.
         golden: What it is to be compared on.
+
+    Yields:
+        The stem of each picture as it is looked at.
 
     Returns:
         What somebody should know about its training, in one sentence each.
@@ -126,15 +134,16 @@ def check_training(plan: Promotion, golden: GoldenSet) -> tuple[str, ...]:
             f"{plan.candidate}: no pictures of its training lie beside it, so that nobody can tell "
             "here whether the golden set was trained on",
         )
-    trained, chosen = (
-        find_golden_clashes(golden, [SegmentationDataset(data, split)], plan.metadata.channels)
-        for split in ("train", "val")
-    )
+    channels = plan.metadata.channels
+    held = yield from see(golden.open(), 0, channels)
+    # Pictures to train on first: whoever is refused need not wait for the others.
+    trained = find_clashes((yield from see(SegmentationDataset(data, "train"), 1, channels)), held)
     if trained:
         raise DataError(
             f"{plan.candidate}: was trained on pictures of the golden set ({_named(trained)}), so "
             "that scores would flatter; retrain it with --golden"
         )
+    chosen = find_clashes((yield from see(SegmentationDataset(data, "val"), 1, channels)), held)
     if chosen:
         notes.append(
             f"{plan.candidate}: its best epoch was chosen by pictures of the golden set "

@@ -233,16 +233,19 @@ def registry_folder(path: Path) -> Path:
     return folder
 
 
-def roll_back(folder: Path, *, by: str, why: str) -> Entry:
+def roll_back(folder: Path, *, by: str, why: str, instead_of: str | None = None) -> Entry:
     """Let the checkpoint serve again that served before the present one.
 
     Args:
         folder: The folder of checkpoints.
         by: Who wants it.
         why: The reason.
+        instead_of: SHA-256 of the checkpoint that serves as far as who wants it knows; None: the
+            one that serves, whichever it is.
 
     Raises:
-        CheckpointError: when none served before, or its file is missing or another by now.
+        CheckpointError: when none served before, its file is missing or another by now, or another
+            than ``instead_of`` serves.
         StorageError: when the line cannot be written.
     """
     registry = Registry(folder)
@@ -255,6 +258,12 @@ def roll_back(folder: Path, *, by: str, why: str) -> Entry:
                 "promote another checkpoint"
             )
         before, now = kept[-2:]
+        if instead_of is not None and now.sha256 != instead_of:
+            last = registry.entries()[-1]
+            raise CheckpointError(
+                f"{registry.path}: {last.by} has made {last.checkpoint} serve meanwhile; look "
+                "again before you go back"
+            )
         registry.file_of(before)
         entry = Entry(
             ROLLBACK,

@@ -46,16 +46,24 @@ def start(out: Path, request: Request) -> Progress:
     return _launch(run)
 
 
-def resume(out: Path) -> Progress:
+def resume(out: Path, *, leave_out: bool = False) -> Progress:
     """Go on with a retraining that was stopped, killed, or has failed.
 
     It ends with the weights of one that was never interrupted.
 
+    Args:
+        out: Its folder.
+        leave_out: Leave out of the training what is there to measure by; for one that was refused
+            because of such pictures.
+
     Raises:
-        TrainingError: when it works, is finished, or is none.
+        TrainingError: when it works, is finished, or is none; or its data are frozen, and nothing
+            can be left out any more.
     """
     run = RetrainFolder(out)
     check_resumable(run)
+    if leave_out:
+        run.leave_out()
     return _launch(run)
 
 

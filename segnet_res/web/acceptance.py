@@ -45,7 +45,7 @@ def accept(upload: Path, name: str, folder: Path) -> str:
     stem = file_name.removesuffix(SUFFIX)
     if stem == file_name:
         raise CheckpointError(f"{file_name[:100]!r}: no {SUFFIX} file; other formats can hold code")
-    if not _NAME.fullmatch(stem) or stem != stem.strip():
+    if not is_checkpoint_name(stem):
         raise CheckpointError(
             f"{stem[:100]!r}: no name for a checkpoint; rename the file, with letters, digits and "
             "- _ . ( ) + alone"
@@ -60,6 +60,11 @@ def accept(upload: Path, name: str, folder: Path) -> str:
     _publish(upload, target)
     upload.unlink(missing_ok=True)
     return stem
+
+
+def is_checkpoint_name(stem: str) -> bool:
+    """Tell whether a checkpoint that people name through the page can be called so."""
+    return _NAME.fullmatch(stem) is not None and stem == stem.strip()
 
 
 def _refuse_twice(target: Path) -> None:

@@ -25,6 +25,8 @@ class Backend:
         pictures: Finds a picture by what a browser says of it.
         speeds: How long each checkpoint takes.
         accepts_checkpoints: Whether people may add checkpoints to the folder.
+        accepts_annotations: Whether people may save masks into datasets below ``folders.root``.
+        runs: Folder of retrainings that people may start and promote; None: they may not.
         opened: Set once somebody has opened the page.
         jobs: Long work that goes on while pages come and go.
     """
@@ -36,6 +38,8 @@ class Backend:
     pictures: Pictures
     speeds: Speeds
     accepts_checkpoints: bool = False
+    accepts_annotations: bool = False
+    runs: Path | None = None
     jobs: Jobs = field(default_factory=Jobs)
     opened: threading.Event = field(default_factory=threading.Event)
 
@@ -47,6 +51,8 @@ class Backend:
         data: Path | None = None,
         *,
         accept_checkpoints: bool = False,
+        accept_annotations: bool = False,
+        runs: Path | None = None,
     ) -> "Backend":
         """Put a page's parts together.
 
@@ -55,11 +61,21 @@ class Backend:
             private: Existing folder for uploads and results that only this user can enter.
             data: Folder whose datasets and pictures the page may read; None: no folder.
             accept_checkpoints: Whether people may add checkpoints to the folder.
+            accept_annotations: Whether people may save masks into datasets below ``data``.
+            runs: Existing folder of retrainings that people may start; None: they may not.
         """
         storage = Storage(private)
-        samples, folders = Samples(storage.samples()), Folders(data)
+        samples, folders = Samples(storage.samples()), Folders(data, runs)
         pictures = Pictures(storage, samples, folders)
         library = Library(checkpoints)
         return cls(
-            library, storage, samples, folders, pictures, Speeds(library), accept_checkpoints
+            library,
+            storage,
+            samples,
+            folders,
+            pictures,
+            Speeds(library),
+            accepts_checkpoints=accept_checkpoints,
+            accepts_annotations=accept_annotations,
+            runs=runs,
         )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from segnet_res.checkpoint import Metadata, checkpoint_name, find_checkpoints, read_metadata
 from segnet_res.classes import background, format_color
 from segnet_res.errors import CheckpointError, SegnetResError
-from segnet_res.exported import files_of, is_export
+from segnet_res.exported import files_of, is_export, read_form
+from segnet_res.web.serving import CachedRegistry
 from segnet_res.web.turns import Turnstile
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Entry:
             "parent": meta.parent,
             "licence": meta.licence,
             "bytes": sum(file.stat().st_size for file in files_of(self.path)),
+            "export": _export(self.path),
             "classes": [
                 {"index": i, "name": name, "color": format_color(color), "iou": ious.get(name)}
                 for i, (name, color) in enumerate(
@@ -66,6 +68,17 @@ class Entry:
                 )
             ],
         }
+
+
+def _export(path: Path) -> dict[str, Any] | None:
+    """Return how a file was exported, as the page tells it; None where it was not."""
+    if not is_export(path):
+        return None
+    try:
+        form = read_form(path)
+    except CheckpointError:
+        return None  # the speed, which runs it, says what is wrong
+    return {"source": form.source, "precision": form.precision, "labels": form.labels}
 
 
 def _has_no_background(entry: Entry) -> bool:
@@ -81,20 +94,22 @@ class Library:
 
     Attributes:
         turns: The one queue of the page; whoever borrows a model waits for a turn in it first.
+        registry: Which of the checkpoints serves.
     """
 
     def __init__(self, folder: Path, device: str = "auto") -> None:
         self.folder = folder
         self._device = device
         self.turns = Turnstile()
+        self.registry = CachedRegistry(folder)
         self._loaded: OrderedDict[FileKey, Segmenter] = OrderedDict()
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
         """Return every checkpoint of the folder by name, broken ones with their reason.
 
-        Those that know no background, such as road scenes, come last: the page opens with the
-        first, and it is for inspection.
+        The page opens with the first: that is the one that serves. Those that know no background,
+        such as road scenes, come last, because the page is for inspection.
         """
         entries = []
         for path in find_checkpoints(self.folder):
@@ -102,14 +117,25 @@ class Library:
                 entries.append(Entry(checkpoint_name(path), path, read_metadata(path)))
             except SegnetResError as error:
                 entries.append(Entry(checkpoint_name(path), path, error=str(error)))
-        return sorted(entries, key=_has_no_background)
+        serving = self.serving_file()
+        return sorted(
+            entries, key=lambda entry: (entry.path.name != serving, _has_no_background(entry))
+        )
+
+    def serving_file(self) -> str | None:
+        """Return the name of the file that serves; None where none does or nobody can tell."""
+        # A damaged registry is told of in the Models tab; pictures can be inspected all the same.
+        with suppress(SegnetResError):
+            now = self.registry.serving()
+            return None if now is None else now.file
+        return None
 
     def cards(self) -> list[dict[str, Any]]:
         """Return the card of every checkpoint; a file that has just vanished is left out."""
-        cards = []
+        cards, serving = [], self.serving_file()
         for entry in self.entries():
             try:
-                cards.append(entry.card())
+                cards.append(entry.card() | {"serving": entry.path.name == serving})
             except FileNotFoundError:
                 continue
         return cards
@@ -165,22 +191,30 @@ class Library:
         """
         key = self.key(name)
         with self._lock:
-            return self._loaded.get(key) or self._open(key)
+            return self._loaded.get(key) or self._open(key[0])
+
+    def open_file(self, path: Path) -> "Segmenter":
+        """Return the model of a file beside the folder, such as a run's; nothing stays loaded.
+
+        Raises:
+            CheckpointError: when it is no checkpoint.
+        """
+        return self._open(path)
 
     def _load(self, name: str) -> "Segmenter":
         key = self.key(name)
         with self._lock:
             if key not in self._loaded:
-                self._loaded[key] = self._open(key)
+                self._loaded[key] = self._open(key[0])
             self._loaded.move_to_end(key)
             while len(self._loaded) > _KEEP:
                 self._loaded.popitem(last=False)
             return self._loaded[key]
 
-    def _open(self, key: FileKey) -> "Segmenter":
+    def _open(self, path: Path) -> "Segmenter":
         # Imported here: torch takes seconds, and the page should open before.
         from segnet_res.inference import Segmenter
 
         # Exports run on the CPU alone, whatever device the page has for checkpoints.
-        device = "cpu" if is_export(key[0]) else self._device
-        return Segmenter.from_checkpoint(key[0], device=device)
+        device = "cpu" if is_export(path) else self._device
+        return Segmenter.from_checkpoint(path, device=device)

@@ -19,9 +19,12 @@ class Folders:
 
     Attributes:
         root: The folder; None where the page was started without one.
+        runs: Folder of retrainings, which may lie below the root. It is passed over: each run
+            keeps a copy of its data, which must not pass for a dataset.
     """
 
     root: Path | None = None
+    runs: Path | None = None
 
     def datasets(self) -> dict[str, dict[str, int]]:
         """Return the datasets by their path below the root, each with the pictures of its splits.
@@ -42,9 +45,17 @@ class Folders:
         """
         return self._find(name, "dataset", dict(self._walk()), list(self.datasets()))
 
+    def dataset_folders(self) -> dict[str, Path]:
+        """Return the folder of each dataset by its path below the root, also where it is empty."""
+        return {name: path for name, path in self._walk() if (path / "dataset.yaml").is_file()}
+
     def names(self) -> list[str]:
         """Return every folder by its path below the root, ``.`` for the root itself."""
         return [name for name, _ in self._walk()]
+
+    def paths(self) -> dict[str, Path]:
+        """Return every folder of `names` by its name."""
+        return dict(self._walk())
 
     def folder(self, name: str) -> Path:
         """Return a folder by one of the `names`.
@@ -68,7 +79,7 @@ class Folders:
             return []
         found, level = [(".", self.root)], [self.root]
         for _ in range(_DEPTH):
-            level = [child for folder in level for child in _children(folder)]
+            level = [child for folder in level for child in _children(folder) if child != self.runs]
             found += [(child.relative_to(self.root).as_posix(), child) for child in level]
         return found
 

@@ -1,4 +1,4 @@
-"""The Models tab: a card for each checkpoint of the folder, and how to add one."""
+"""The Models tab: a card for each checkpoint of the folder, how to add one, and what served."""
 
 import logging
 from contextlib import suppress
@@ -10,7 +10,9 @@ import gradio as gr
 from segnet_res.errors import CheckpointError, ImageError, SegnetResError
 from segnet_res.web.acceptance import accept
 from segnet_res.web.backend import Backend
-from segnet_res.web.script import script_component
+from segnet_res.web.registrar import Registrar
+from segnet_res.web.replies import Reply
+from segnet_res.web.script import ASKED, script_component
 
 _UNEXPECTED = "something unexpected went wrong; the server's log has the details"
 
@@ -96,7 +98,19 @@ def build(backend: Backend, header: gr.HTML) -> gr.HTML:
     # One at a time: waiting here takes no thread from those who look at pictures.
     view.accept(added, outputs=[header, view], concurrency_limit=1, **quiet)
     view.measure(measured, outputs=view, concurrency_limit=1, trigger_mode="multiple", **quiet)
+    _build_registry(backend)
     return view
+
+
+def _build_registry(backend: Backend) -> None:
+    """Build what serves and served, below the cards."""
+    registrar = Registrar(backend)
+    view = script_component("registry.js", "ask", elem_id="sr-registry")
+
+    def ask(event: gr.EventData, request: gr.Request) -> Reply:
+        return registrar.answer(event._data, request.username)
+
+    view.ask(ask, outputs=view, **ASKED)
 
 
 def _text(value: object) -> str:

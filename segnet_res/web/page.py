@@ -4,7 +4,17 @@ from typing import Any
 
 import gradio as gr
 
-from segnet_res.web import api, batch_tab, compare_tab, evaluate_tab, inspect_tab, models_tab
+from segnet_res.web import (
+    annotate_tab,
+    api,
+    batch_tab,
+    compare_tab,
+    evaluate_tab,
+    inspect_tab,
+    models_tab,
+    promote_tab,
+    train_tab,
+)
 from segnet_res.web.backend import Backend
 from segnet_res.web.script import script_component
 
@@ -18,6 +28,10 @@ CSS_FILES = (
     "batch.css",
     "compare.css",
     "models.css",
+    "annotate.css",
+    "annotate-editor.css",
+    "train.css",
+    "promote.css",
 )
 
 # System fonts: the page loads nothing from outside.
@@ -47,6 +61,13 @@ def build_page(backend: Backend) -> gr.Blocks:
                 batch_tab.build(backend)
             with gr.Tab("Compare", id="compare"):
                 compare_tab.build(backend)
+            if backend.accepts_annotations:
+                with gr.Tab("Annotate", id="annotate", elem_id="sr-tab-annotate"):
+                    annotate_tab.build(backend)
+            if backend.runs is not None:
+                with gr.Tab("Train", id="train", elem_id="sr-tab-train"):
+                    train_tab.build(backend)
+                    promote_tab.build(backend)
             with gr.Tab("Models", id="models"):
                 models = models_tab.build(backend, header)
 
@@ -63,7 +84,8 @@ def build_page(backend: Backend) -> gr.Blocks:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         page.load(opened, outputs=[header, inspect, models], **quiet)
         # A file that was put into the folder appears when somebody opens the list.
-        header.refresh(looked_again, outputs=[header, models], **quiet)
+        # None is left out: what was promoted meanwhile must appear too.
+        header.refresh(looked_again, outputs=[header, models], trigger_mode="multiple", **quiet)
         api.build(backend)
     # What gradio keeps of each session is of no use to a page whose components have no state.
     page.state_session_capacity = _SESSIONS

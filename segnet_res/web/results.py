@@ -264,7 +264,7 @@ class Results:
         step = shown_step(labels.size)
         result = Result(
             folder, folder.name.removeprefix("result-"), source, picture.name, model, class_map,
-            (labels.shape[0], labels.shape[1]), step, _full_size(picture, folder),
+            (labels.shape[0], labels.shape[1]), step, full_size(picture, folder),
             picture.mask is not None, tuple(doubts),
         )  # fmt: skip
         # Encoding takes longer than all else here, and works without Python's lock.
@@ -338,8 +338,16 @@ class Results:
             total -= used
 
 
-def _full_size(picture: Picture, folder: Path) -> str | None:
-    """Return a file of full size that a browser may fetch and can show."""
+def full_size(picture: Picture, folder: Path) -> str | None:
+    """Return a file of full size that a browser may fetch and can show, or None.
+
+    Args:
+        picture: What is shown.
+        folder: Gets a copy of a picture that is not uploaded.
+
+    Raises:
+        StorageError: when the disk refuses.
+    """
     suffix = picture.path.suffix.lower()
     if suffix not in _BROWSER_SUFFIXES:
         return None

@@ -63,6 +63,8 @@ def serve(
     auth: Path | None = None,
     data: Path | None = None,
     accept_checkpoints: bool = False,
+    accept_annotations: bool = False,
+    runs: Path | None = None,
 ) -> Iterator[Server]:
     """Run the page while the block runs.
 
@@ -73,6 +75,8 @@ def serve(
         auth: File of logins that `segnet-res logins` wrote; None lets everybody in.
         data: Folder whose datasets and pictures the page may read; None: no folder.
         accept_checkpoints: Whether people may add checkpoints to the folder through the page.
+        accept_annotations: Whether people may save masks into datasets below ``data``.
+        runs: Existing folder of retrainings that people may start and promote; None: they may not.
 
     Raises:
         UsageError: when the port is taken, the host is unknown, or the file of logins is broken.
@@ -81,7 +85,14 @@ def serve(
     share_arenas()
     logins = Logins(auth) if auth is not None else None
     with _listening(host, port) as listener, private_folder() as folder:
-        backend = Backend.make(checkpoints, folder, data, accept_checkpoints=accept_checkpoints)
+        backend = Backend.make(
+            checkpoints,
+            folder,
+            data,
+            accept_checkpoints=accept_checkpoints,
+            accept_annotations=accept_annotations,
+            runs=runs,
+        )
         app = _build(backend, host, logins)
         server, thread = _start(app, listener)
         warm_up = threading.Thread(target=_warm_up, args=(backend,), daemon=True)

@@ -14,8 +14,11 @@ from segnet_res.images import UInt8Array
 # Long enough for a shift's break with a picture open, short enough for a small disk.
 _KEEP_SECONDS = 4 * 3600
 
-_PREVIEW_SIDE = 2048
+PREVIEW_SIDE = 2048
 _JPEG_QUALITY = 90
+
+# JPEG has no room for longer sides.
+MAX_JPEG_SIDE = 65_500
 
 
 class Storage:
@@ -85,7 +88,7 @@ def write_index_png(path: Path, labels: UInt8Array) -> None:
     _write(path, cv2.imencode(".png", labels, options)[1].tobytes())
 
 
-def write_preview(path: Path, image: UInt8Array, side: int = _PREVIEW_SIDE) -> None:
+def write_preview(path: Path, image: UInt8Array, side: int = PREVIEW_SIDE) -> None:
     """Write (H, W, 3) uint8 RGB as JPEG of at most ``side`` pixels a side.
 
     Raises:

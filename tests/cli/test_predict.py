@@ -239,6 +239,8 @@ def test_a_hot_folder_until_somebody_ends_it(tiny_checkpoint, tiny_dataset, tmp_
         wait_for(target / "masks/nested/c.png", process)
         shutil.copy(source / "a.png", source / "late.png")
         wait_for(target / "masks/late.png", process)
+        # Counted is what the manifest knows; the mask is there a moment before.
+        wait_until(lambda: "late.png" in (target / "manifest.jsonl").read_text(), process)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -248,8 +250,12 @@ def test_a_hot_folder_until_somebody_ends_it(tiny_checkpoint, tiny_dataset, tmp_
 
 
 def wait_for(path, process):
+    wait_until(path.exists, process)
+
+
+def wait_until(true, process):
     end = time.monotonic() + 60
-    while not path.exists():
+    while not true():
         assert process.poll() is None
-        assert time.monotonic() < end, f"{path} has not come"
+        assert time.monotonic() < end
         time.sleep(0.02)

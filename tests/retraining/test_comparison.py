@@ -53,7 +53,7 @@ def finish(steps):
     stems = []
     while True:
         try:
-            stems.append(next(steps))
+            stems.append(next(steps).stem)
         except StopIteration as stop:
             return stems, stop.value
 

@@ -156,6 +156,24 @@ def test_a_golden_set_is_not_trained_on(tmp_path, runner, tiny_checkpoint, tiny_
     looked = runner.invoke(app, ["retrain", "--out", str(tmp_path / "run"), "--status"])
     assert looked.exit_code == 2
     assert "failed, pictures that are there to measure by" in looked.output
+    # What the sentence offers can be had without asking for everything again.
+    resumed = ["retrain", "--out", str(tmp_path / "run"), "--resume", "--leave-out"]
+    done = runner.invoke(app, resumed)
+    assert done.exit_code == 0, done.output
+    assert "left out of the training: tiny train: d is tiny val: d" in done.output
+    assert "is finished; its candidate" in runner.invoke(app, resumed).stderr
+
+
+def test_what_is_frozen_cannot_be_left_out_any_more(tmp_path, request_old):
+    run = RetrainFolder(tmp_path / "run")
+    with pytest.raises(TrainingError, match="no retraining is here"):
+        run.leave_out()
+    run = RetrainFolder(tmp_path / "another")
+    run.ask(request_old)
+    run.write_plan({"notes": []})
+    with pytest.raises(TrainingError, match="its data are frozen, nothing can be left out"):
+        runs.resume(run.path, leave_out=True)
+    assert run.read_request().leave_out is False
 
 
 @pytest.mark.parametrize(

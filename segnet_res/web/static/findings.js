@@ -10,8 +10,9 @@ const DOWNLOADS = ["mask", "color", "overlay", "outline", "confidence", "errors"
 
 export class Findings {
   // judge: JudgeControls. onToggle(index, visible): a class is shown or hidden. onLook(box): a
-  // region is to be looked at. onDownload(kind): a file is wanted.
-  constructor({ judge, onToggle, onLook, onDownload }) {
+  // region is to be looked at. onDownload(kind): a file is wanted. onCorrect():
+  // the mask is to be corrected.
+  constructor({ judge, onToggle, onLook, onDownload, onCorrect }) {
     Object.assign(this, { judge, onToggle });
     this.verdict = new VerdictCard({ share: judge.share, onLook });
     this.empty = el("p", { class: "sr-empty", text: t("inspect.empty") });
@@ -25,9 +26,13 @@ export class Findings {
       }, icon("download"), el("span", { text: t(`inspect.download-${kind}`) }));
       this.downloads.append(button);
     }
+    this.correct = el("button", {
+      type: "button", class: "sr-download", title: t("inspect.correctHelp"), onclick: onCorrect,
+    }, icon("brush"), el("span", { text: t("inspect.correct") }));
+    this.correct.hidden = true;
     // Sliders and limits stay the same nodes: whoever moves one keeps hold of it.
     this.node = el("div", { class: "sr-findings" }, this.empty, judge.sliders,
-      this.legend, judge.details, this.scores, this.downloads);
+      this.legend, this.correct, judge.details, this.scores, this.downloads);
     this.clear();
   }
 
@@ -36,10 +41,11 @@ export class Findings {
     this.empty.hidden = false;
     this.legend.replaceChildren();
     this.scores.replaceChildren();
-    this.downloads.hidden = true;
+    this.downloads.hidden = this.correct.hidden = true;
   }
 
-  show(result, hidden) {
+  // correctable: whether somebody may correct the mask.
+  show(result, hidden, correctable) {
     this.empty.hidden = true;
     this.judge.showClasses(result.classes, result.background);
     this.verdict.show(result);
@@ -47,6 +53,7 @@ export class Findings {
     this.legend.replaceChildren(legend(result, hidden, this.onToggle));
     this.scores.replaceChildren(...(result.scores ? scoreParts(result) : [noReference(result)]));
     this.downloads.hidden = false;
+    this.correct.hidden = !correctable;
     this.downloads.querySelector("[data-kind=errors]").hidden = !result.scores;
   }
 }

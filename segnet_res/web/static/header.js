@@ -1,5 +1,6 @@
 // Title, choice of the checkpoint, and who is logged in. Other scripts hear of the choice by
-// "segnet-res:model", and choose by "segnet-res:choose" with the name of a checkpoint.
+// "segnet-res:model", and choose by "segnet-res:choose" with the name of a checkpoint; by
+// "segnet-res:refresh" they say that the list has changed, and which one of it shall be chosen.
 
 import { el, recall, remember, score } from "./dom.js";
 import { t } from "./texts.js";
@@ -20,6 +21,8 @@ export function start({ element, value, onValue, send }) {
   element.classList.add("sr-head");
   element.replaceChildren(title, label, account);
   let announced = null;
+  // Chosen as soon as it is listed.
+  let coming = null;
 
   function announce(chosen) {
     const name = select.value || null;
@@ -38,6 +41,11 @@ export function start({ element, value, onValue, send }) {
     announce(true);
   });
 
+  document.addEventListener("segnet-res:refresh", ({ detail }) => {
+    coming = detail?.choose ?? null;
+    send.refresh({});
+  });
+
   function receive() {
     const found = value();
     if (!found) return;
@@ -54,8 +62,11 @@ export function start({ element, value, onValue, send }) {
       && options.every((option, i) => option.text === select.options[i].text);
     if (!same) select.replaceChildren(...options);
     select.disabled = !usable.length;
-    if (usable.some((model) => model.name === wanted)) select.value = wanted;
-    announce(false);
+    const listed = (name) => usable.some((model) => model.name === name);
+    const came = listed(coming);
+    if (came || listed(wanted)) select.value = came ? coming : wanted;
+    if (came) coming = null;
+    announce(came);
   }
   onValue(receive);
   receive();
@@ -71,9 +82,10 @@ function showUser(account, user) {
   account.hidden = false;
 }
 
-function describe({ name, miou }) {
-  if (miou === null || miou === undefined) return name;
-  return t("models.withMiou", { name, miou: score(miou, 2) });
+function describe({ name, miou, serving }) {
+  const known = miou !== null && miou !== undefined;
+  const text = known ? t("models.withMiou", { name, miou: score(miou, 2) }) : name;
+  return serving ? t("models.withServing", { text }) : text;
 }
 
 function emptyReason({ folder, models }) {

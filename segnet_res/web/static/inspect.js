@@ -9,6 +9,7 @@ import { Messages, waitingText } from "./messages.js";
 import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, keepPage, markSample, sampleList } from "./sources.js";
 import { FilmStrip } from "./strip.js";
+import { tabButton } from "./tabs.js";
 import { t } from "./texts.js";
 import { Viewer } from "./viewer.js";
 
@@ -17,6 +18,9 @@ const MAX_PICTURES = 300;
 
 // Other pictures are judged anew when a slider has come to rest.
 const REST_MS = 400;
+
+// Where nobody may change datasets there is no such tab.
+const annotateTab = () => tabButton("annotate", "Annotate");
 
 export function start(parts) {
   new InspectTab(parts);
@@ -59,6 +63,7 @@ class InspectTab {
       onToggle: (index, visible) => this.viewer.setVisible(index, visible),
       onLook: (box) => this.viewer.lookAt(box),
       onDownload: (kind) => this.#download(kind),
+      onCorrect: () => this.#correct(),
     });
     this.strip = new FilmStrip({
       onSelect: (entry) => this.#select(entry),
@@ -338,6 +343,17 @@ class InspectTab {
     }
   }
 
+  // Hand the pictures to the Annotate tab, which may not be there before somebody goes to it.
+  #correct() {
+    const detail = {
+      pictures: this.entries.map(({ source, name, file }) => ({ source, name, file })),
+      index: this.entries.indexOf(this.current), model: this.model,
+    };
+    window.segnetResAnnotate = detail;
+    annotateTab().click();
+    document.dispatchEvent(new CustomEvent("segnet-res:annotate", { detail }));
+  }
+
   // What is seen
 
   // Show what is known of the current picture; what is not known yet clears what was seen before,
@@ -378,7 +394,7 @@ class InspectTab {
     this.seen = entry;
     this.messages.fail(result.reference_error ?? entry.notice);
     this.messages.warn(result.warnings);
-    this.findings.show(result, this.viewer.hidden);
+    this.findings.show(result, this.viewer.hidden, annotateTab() !== null);
     this.messages.summarize(result);
     this.element.classList.remove("sr-busy");
     // The token changes once the result is on the screen.

@@ -7,16 +7,30 @@ const SMALLEST = 512;
 // Halve a mask again and again. Of four pixels the first that is not `empty` stays, so that a
 // defect of one pixel is still seen when a large picture is fitted into a small window.
 export function pyramid(labels, empty) {
-  return levelsOf(labels, (a, b, c, d) => {
-    if (a !== empty) return a;
-    if (b !== empty) return b;
-    return c !== empty ? c : d;
-  });
+  return levelsOf(labels, keeping(empty));
+}
+
+// Bring the coarser levels of a mask up to date after changes of the finest within a box of pixels.
+export function refresh(levels, empty, { x, y, width, height }) {
+  let [left, top, right, bottom] = [x, y, x + width, y + height];
+  for (let i = 1; i < levels.length; i++) {
+    [left, top] = [left >> 1, top >> 1];
+    [right, bottom] = [(right + 1) >> 1, (bottom + 1) >> 1];
+    halve(levels[i - 1], levels[i], keeping(empty), left, top, right, bottom);
+  }
 }
 
 // Halve a map of values; the mean of four stays.
 export function averaged(values) {
   return levelsOf(values, (a, b, c, d) => (a + b + c + d + 2) >> 2);
+}
+
+function keeping(empty) {
+  return (a, b, c, d) => {
+    if (a !== empty) return a;
+    if (b !== empty) return b;
+    return c !== empty ? c : d;
+  };
 }
 
 function levelsOf(finest, merge) {
@@ -30,18 +44,23 @@ function levelsOf(finest, merge) {
 function halved(fine, merge) {
   const width = Math.ceil(fine.width / 2);
   const height = Math.ceil(fine.height / 2);
-  const data = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    const top = 2 * y * fine.width;
-    const bottom = Math.min(2 * y + 1, fine.height - 1) * fine.width;
-    for (let x = 0; x < width; x++) {
-      const left = 2 * x;
-      const right = Math.min(left + 1, fine.width - 1);
-      data[y * width + x] = merge(fine.data[top + left], fine.data[top + right],
-        fine.data[bottom + left], fine.data[bottom + right]);
+  const coarse = { width, height, data: new Uint8Array(width * height) };
+  halve(fine, coarse, merge, 0, 0, width, height);
+  return coarse;
+}
+
+// Fill the coarse level from `left`, `top` up to but not including `right`, `bottom`.
+function halve(fine, coarse, merge, left, top, right, bottom) {
+  for (let y = top; y < bottom; y++) {
+    const upper = 2 * y * fine.width;
+    const lower = Math.min(2 * y + 1, fine.height - 1) * fine.width;
+    for (let x = left; x < right; x++) {
+      const near = 2 * x;
+      const far = Math.min(near + 1, fine.width - 1);
+      coarse.data[y * coarse.width + x] = merge(fine.data[upper + near], fine.data[upper + far],
+        fine.data[lower + near], fine.data[lower + far]);
     }
   }
-  return { width, height, data };
 }
 
 // In the order of `segnet_res.render.error_map`.

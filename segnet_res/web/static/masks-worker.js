@@ -1,7 +1,8 @@
-// Fetches masks and prepares them for drawing, beside the page: a mask of 24 million pixels keeps
+// Fetches masks and prepares them for drawing and for saving, beside the page: a mask of 24 million pixels keeps
 // nobody's buttons waiting.
 
 import { ERRORS, averaged, errorMap, pyramid } from "./labels.js";
+import { encodeMask } from "./png-write.js";
 import { decodeMask } from "./png.js";
 import { t } from "./texts.js";
 
@@ -25,6 +26,16 @@ const TASKS = {
   async codes({ url }) {
     return { levels: pyramid(await fetchMask(url), 0) };
   },
+
+  // The levels of a mask that is in the page already.
+  async plane({ plane, empty }) {
+    return { levels: pyramid(plane, empty ?? NO_LABEL) };
+  },
+
+  // A mask as the bytes of a PNG.
+  async file({ plane }) {
+    return { file: await encodeMask(plane) };
+  },
 };
 
 async function fetchMask(url) {
@@ -36,9 +47,11 @@ async function fetchMask(url) {
 self.onmessage = async ({ data: { id, task, wanted } }) => {
   try {
     const result = await TASKS[task](wanted);
-    const planes = [...result.levels, ...(result.errors ?? []), ...(result.truth ? [result.truth] : [])];
+    const { levels, errors, truth, file } = result;
+    const planes = [...(levels ?? []), ...(errors ?? []), ...(truth ? [truth] : [])];
+    const buffers = [...planes.map((plane) => plane.data.buffer), ...(file ? [file.buffer] : [])];
     // Moved, not copied. Levels share no buffer with each other.
-    self.postMessage({ id, result }, planes.map((plane) => plane.data.buffer));
+    self.postMessage({ id, result }, buffers);
   } catch (error) {
     self.postMessage({ id, error: error.message });
   }

@@ -7,12 +7,13 @@ let last = 0;
 const waiting = new Map();
 
 // Resolves with what the task gives; rejects with a sentence.
-function ask(task, wanted) {
+// `moved`: buffers that the page needs no longer.
+function ask(task, wanted, moved = []) {
   worker ??= started();
   const id = ++last;
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
-    worker.postMessage({ id, task, wanted });
+    worker.postMessage({ id, task, wanted }, moved);
   });
 }
 
@@ -52,6 +53,19 @@ export async function loadValues(url) {
 // Levels of a map of codes of which 0 means nothing.
 export async function loadCodes(url) {
   return (await ask("codes", { url })).levels;
+}
+
+// Levels of a mask that is in the page already, {width, height, data}. It stays as it is.
+export async function levelsOf(plane, empty) {
+  const data = plane.data.slice();
+  return (await ask("plane", { plane: { ...plane, data }, empty }, [data.buffer])).levels;
+}
+
+// A mask as a file (Blob): 8-bit grey PNG of its labels, as they are now.
+export async function asFile(plane) {
+  const data = plane.data.slice();
+  const { file } = await ask("file", { plane: { ...plane, data } }, [data.buffer]);
+  return new Blob([file], { type: "image/png" });
 }
 
 export async function loadBitmap(url) {

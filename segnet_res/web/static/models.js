@@ -2,6 +2,7 @@
 // page takes checkpoints, a place to add one.
 
 import { el, score, swatch } from "./dom.js";
+import { servesMark } from "./lineage-tree.js";
 import { DropBox } from "./sources.js";
 import { t } from "./texts.js";
 
@@ -33,6 +34,7 @@ export function start({ element, value, onValue, send, upload }) {
     // Whoever reads a card, or has the focus on its button, keeps it: only news draw it again.
     const text = JSON.stringify(found.models);
     if (text !== shown) draw(found);
+    if (shown !== null && text !== shown) document.dispatchEvent(new CustomEvent("segnet-res:listed"));
     shown = text;
     element.dataset.ready = String(found.models.length);
   };
@@ -125,8 +127,10 @@ function card(model) {
     type: "button", class: "sr-download",
     onclick: () => document.dispatchEvent(new CustomEvent("segnet-res:choose", { detail: model.name })),
   });
-  const node = el("article", { class: "sr-model-card", "aria-label": model.name }, title,
-    headline(model), facts(model), ...classes(model), button);
+  const head = el("header", {}, title, model.serving ? servesMark() : null);
+  const node = el("article", {
+    class: `sr-model-card${model.serving ? " sr-serves" : ""}`, "aria-label": model.name,
+  }, head, headline(model), facts(model), ...classes(model), button);
   node.dataset.name = model.name;
   return node;
 }
@@ -150,10 +154,16 @@ function facts(model) {
   add("trainedOn", trained.filter(Boolean).join(", "));
   add("created", model.created?.replace("T", " ").replace(/(\.\d+)?\+00:00$/, " UTC"));
   add("parent", model.parent);
+  if (model.export) add("exported", exported(model.export));
   add("size", t("models.megabytes", { number: (model.bytes / 1e6).toFixed(1) }));
   add("speed", speed(model.speed));
   add("licence", model.licence);
   return rows;
+}
+
+function exported({ source, precision, labels }) {
+  const kind = t(precision === "int8" ? "models.int8" : "models.float32");
+  return [t("models.exportOf", { source }), kind, ...(labels ? [t("models.exportLabels")] : [])].join(", ");
 }
 
 function speed(measured) {

@@ -8,32 +8,44 @@ export function rgba(color, alpha = 255) {
   return ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
+// Width of the stripes of a hatched label, in window pixels.
+const STRIPE = 6;
+const DARK = rgba("#14161b");
+
 // Fill `image` (ImageData of the window) from the levels of a mask.
 //   view: {scale, x, y}: window pixels per mask pixel, and where the mask's corner lies
 //   table: Uint32Array(256), colour of each label, 0 = nothing
-//   border: 0 fills regions, n draws their inner border n window pixels wide
-export function paintMask(image, levels, view, table, border = 0) {
+//   options:
+//     border   0 fills regions, n draws their inner border n window pixels wide
+//     hatched  label that is drawn in stripes of its colour and a dark one
+//     part     {left, top, right, bottom}: only these window pixels
+export function paintMask(image, levels, view, table, { border = 0, hatched = -1, part = null } = {}) {
   const { width, height } = image;
+  const { left, top, right, bottom } = part ?? { left: 0, top: 0, right: width, bottom: height };
   const out = new Uint32Array(image.data.buffer);
   const level = Math.max(0, Math.min(levels.length - 1, Math.floor(Math.log2(1 / view.scale))));
   const mask = levels[level];
   const scale = view.scale * 2 ** level;
   const columns = places(width, view.x, scale, mask.width);
   const rows = places(height, view.y, scale, mask.height);
-  out.fill(0);
   const at = (x, y) => {
     if (x < 0 || y < 0 || x >= width || y >= height || rows[y] < 0 || columns[x] < 0) return -1;
     return mask.data[rows[y] * mask.width + columns[x]];
   };
-  for (let y = 0; y < height; y++) {
+  // Stripes that move with the picture.
+  const shift = -Math.round(view.x + view.y);
+  for (let y = top; y < bottom; y++) {
+    out.fill(0, y * width + left, y * width + right);
     if (rows[y] < 0) continue;
     const start = rows[y] * mask.width;
-    for (let x = 0; x < width; x++) {
+    for (let x = left; x < right; x++) {
       if (columns[x] < 0) continue;
       const label = mask.data[start + columns[x]];
       const color = table[label];
       if (color === 0) continue;
-      if (border === 0 || isBorder(at, x, y, label, border)) out[y * width + x] = color;
+      if (border !== 0 && !isBorder(at, x, y, label, border)) continue;
+      const dark = label === hatched && Math.floor((x + y + shift) / STRIPE) % 2;
+      out[y * width + x] = dark ? DARK : color;
     }
   }
 }

@@ -9,16 +9,21 @@ const FIELDS = "input, select, textarea, button, a, [contenteditable], [role=reg
 
 export function listen(viewer) {
   pointers(viewer);
+  zoomByWheel(viewer);
+  viewer.canvas.addEventListener("dblclick", () => viewer.fit());
+  document.addEventListener("keydown", (event) => pressed(viewer, event));
+}
+
+export function zoomByWheel(viewer) {
   viewer.canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     const [x, y] = place(viewer, event);
     viewer.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), x, y);
   }, { passive: false });
-  viewer.canvas.addEventListener("dblclick", () => viewer.fit());
-  document.addEventListener("keydown", (event) => pressed(viewer, event));
 }
 
-function place(viewer, event) {
+// The window point of an event.
+export function place(viewer, event) {
   const box = viewer.canvas.getBoundingClientRect();
   const density = viewer.canvas.width / box.width;
   return [(event.clientX - box.left) * density, (event.clientY - box.top) * density];
@@ -80,13 +85,13 @@ function pressed(viewer, event) {
   act();
 }
 
-function isSeen(viewer) {
+export function isSeen(viewer) {
   // Hidden on another tab: its keys are not ours.
   return Boolean(viewer.node.offsetParent) || Boolean(document.fullscreenElement?.contains(viewer.node));
 }
 
 // Whether a key belongs to the field that has the focus.
-function isTaken(target, key) {
+export function isTaken(target, key) {
   const field = target.closest?.(FIELDS);
   if (!field) return false;
   if (key === " " || key.startsWith("Arrow")) return true;

@@ -4,11 +4,25 @@ import { el, icon } from "./dom.js";
 import { t } from "./texts.js";
 import { REASONS } from "./views.js";
 
+// How the keys of a viewer are told: in titles, in the list of keys, and where the mask is hidden.
+export const KEYS = {
+  view: (text, number) => t("viewer.withKey", { text, key: number }),
+  title: (name) => t(`viewer.${name}Title`),
+  hidden: () => t("viewer.maskHidden"),
+  rows: (count) => [
+    [`1 - ${count}`, t("viewer.keyViews")], [t("viewer.space"), t("viewer.keySpace")],
+    ["+  -", t("viewer.keyZoom")], ["0", t("viewer.keyFit")], ["Z", t("viewer.keyActualSize")],
+    ["F", t("viewer.keyFullScreen")], [t("viewer.arrows"), t("viewer.keyArrows")],
+    [t("viewer.pages"), t("viewer.keyPages")], ["I", t("viewer.keyProbe")], ["?", t("viewer.keyHelp")],
+  ],
+};
+
 export class Toolbar {
   // `ids` are the views; `act` has the functions mode(id), opacity(share), fit(), actualSize(),
-  // fullScreen().
-  constructor(ids, act) {
-    this.help = keyList(ids.length);
+  // fullScreen(); `keys` as above.
+  constructor(ids, act, keys) {
+    this.keys = keys;
+    this.help = keyList(keys.rows(ids.length));
     this.buttons = Object.fromEntries(ids.map((id) => [id, el("button", {
       type: "button", text: t(`viewer.${id}`), onclick: () => act.mode(id),
     })]));
@@ -19,7 +33,7 @@ export class Toolbar {
     });
     this.number = el("output");
     const button = (name, onclick, sign = null) => el("button", {
-      type: "button", class: "sr-tool", title: t(`viewer.${name}Title`),
+      type: "button", class: "sr-tool", title: keys.title(name),
       "aria-label": t(`viewer.${name}`), onclick,
     }, sign ?? t(`viewer.${name}`));
     this.tools = el("div", { class: "sr-tools" }, button("fit", act.fit),
@@ -39,7 +53,7 @@ export class Toolbar {
     const number = Object.keys(this.buttons).indexOf(id) + 1;
     button.disabled = !allowed;
     button.title = allowed
-      ? t("viewer.withKey", { text: t(`viewer.about${id}`), key: number })
+      ? this.keys.view(t(`viewer.about${id}`), number)
       : t(REASONS[id] ?? "viewer.needsPicture");
   }
 
@@ -60,17 +74,11 @@ export class Toolbar {
   }
 }
 
-function keyList(count) {
-  const rows = [
-    [`1 - ${count}`, "keyViews"], [t("viewer.space"), "keySpace"], ["+  -", "keyZoom"],
-    ["0", "keyFit"], ["Z", "keyActualSize"], ["F", "keyFullScreen"],
-    [t("viewer.arrows"), "keyArrows"], [t("viewer.pages"), "keyPages"], ["I", "keyProbe"],
-    ["?", "keyHelp"],
-  ];
+function keyList(rows) {
   const dialog = el("dialog", { class: "sr-keys", "aria-label": t("viewer.keys") },
     el("h2", { text: t("viewer.keys") }),
     el("dl", {}, ...rows.flatMap(([keys, text]) => [
-      el("dt", {}, el("kbd", { text: keys })), el("dd", { text: t(`viewer.${text}`) }),
+      el("dt", {}, el("kbd", { text: keys })), el("dd", { text }),
     ])),
     el("button", { type: "button", class: "sr-tool", text: t("viewer.close"), onclick: () => dialog.close() }));
   return dialog;

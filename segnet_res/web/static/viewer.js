@@ -7,7 +7,7 @@ import { t } from "./texts.js";
 import { Camera } from "./viewer-camera.js";
 import { Readout } from "./viewer-hover.js";
 import { listen } from "./viewer-input.js";
-import { Toolbar, colorKey } from "./viewer-toolbar.js";
+import { KEYS, Toolbar, colorKey } from "./viewer-toolbar.js";
 import { VIEWS, keyOf, tableOf } from "./views.js";
 
 const INSPECT_VIEWS = ["Overlay", "Image", "Mask", "Outline", "Confidence", "Errors", "Unsure"];
@@ -21,7 +21,11 @@ export class Viewer extends Camera {
   //   toolbar  false: another viewer that this one is linked to has it
   //   label    what screen readers call the picture before there is one
   //   screen   () => element that full screen enlarges; the viewer itself by default
-  constructor({ views = INSPECT_VIEWS, toolbar = true, label = null, screen = null } = {}) {
+  //   input    (viewer) => listens to mouse, touch and keys
+  //   keys     how its keys are told, as `KEYS` of the toolbar
+  constructor({
+    views = INSPECT_VIEWS, toolbar = true, label = null, screen = null, input = listen, keys = KEYS,
+  } = {}) {
     super();
     this.views = views;
     this.mode = this.wanted = views[0];
@@ -29,15 +33,17 @@ export class Viewer extends Camera {
     this.hidden = new Set();
     this.masked = true;
     this.files = new Files();
-    this.onStep = this.onMode = null;
+    // Of the window, what has to be painted anew: null for all of it.
+    this.damage = null;
+    this.onStep = this.onMode = this.onPaint = null;
     this.askUnsure = null;
     // Counts results: what a late one has loaded is dropped.
     this.turn = 0;
     this.label = label ?? t("viewer.canvas");
-    this.node = this.#build(toolbar);
+    this.node = this.#build(toolbar, keys);
     this.screen = screen ?? (() => this.node);
     this.#takeMode();
-    listen(this);
+    input(this);
     prepare();
     new ResizeObserver(() => this.#resized()).observe(this.stage);
   }
@@ -150,18 +156,24 @@ export class Viewer extends Camera {
   }
 
   draw() {
-    if (this.pending) return;
-    this.pending = requestAnimationFrame(() => {
-      this.pending = null;
-      this.#paint();
-    });
+    this.damage = null;
+    this.#frame();
+  }
+
+  // Draw anew where labels within a box of the picture's pixels have changed.
+  drawPart(box) {
+    if (this.pending && !this.damage) return;
+    const part = this.#windowOf(box);
+    this.damage = this.damage ? joined(this.damage, part) : part;
+    this.#frame();
   }
 
   // What is painted or read under a name (labels, errors, confidence, unsure, differences): levels
   // from fine to coarse, or null.
   layer(name) {
     const masks = this.files.get("labels");
-    if (name === "labels") return masks?.levels ?? null;
+    // A mask that is made in the page has no file.
+    if (name === "labels") return this.result?.levels ?? masks?.levels ?? null;
     return name === "errors" ? masks?.errors ?? null : this.files.get(name);
   }
 
@@ -169,11 +181,11 @@ export class Viewer extends Camera {
     return this.files.get("labels")?.truth ?? null;
   }
 
-  #build(toolbar) {
+  #build(toolbar, keys) {
     this.canvas = el("canvas", { tabindex: "0", role: "img", "aria-label": this.label });
     this.readout = new Readout(this);
     this.message = el("div", { class: "sr-message", role: "status" });
-    this.badge = el("div", { class: "sr-badge", text: t("viewer.maskHidden"), hidden: true });
+    this.badge = el("div", { class: "sr-badge", text: keys.hidden(), hidden: true });
     this.key = el("ul", { class: "sr-key", hidden: true, "aria-label": t("viewer.key") });
     this.stage = el("div", { class: "sr-stage" }, this.canvas, this.message, ...this.readout.nodes,
       this.badge, this.key);
@@ -183,7 +195,7 @@ export class Viewer extends Camera {
       fit: () => this.fit(),
       actualSize: () => this.actualSize(),
       fullScreen: () => this.fullScreen(),
-    });
+    }, keys);
     return el("div", { class: "sr-viewer" }, this.toolbar?.node, this.stage, this.toolbar?.help);
   }
 
@@ -271,19 +283,53 @@ export class Viewer extends Camera {
     const height = Math.max(1, Math.round(this.stage.clientHeight * density));
     if (this.canvas.width === width && this.canvas.height === height) return;
     this.resize(width, height);
+    this.damage = null;
     // Not in the next frame: an emptied canvas would flash.
     this.#paint();
   }
 
+  #frame() {
+    this.pending ??= requestAnimationFrame(() => {
+      this.pending = null;
+      this.#paint();
+    });
+  }
+
+  // The window's part that shows a box of the picture, and the borders of what lies beside it.
+  #windowOf({ x, y, width, height }) {
+    const { view: { scale, x: left, y: top }, canvas } = this;
+    const room = borderWidth() + 2;
+    const within = (place, limit) => Math.min(Math.max(Math.floor(place), 0), limit);
+    return {
+      left: within(left + x * scale - room, canvas.width),
+      top: within(top + y * scale - room, canvas.height),
+      right: within(left + (x + width) * scale + room + 1, canvas.width),
+      bottom: within(top + (y + height) * scale + room + 1, canvas.height),
+    };
+  }
+
   #paint() {
+    const { width, height } = this.canvas;
+    const part = this.damage ?? { left: 0, top: 0, right: width, bottom: height };
+    this.damage = null;
     const context = this.canvas.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.save();
+    const box = [part.left, part.top, part.right - part.left, part.bottom - part.top];
+    context.beginPath();
+    context.rect(...box);
+    context.clip();
+    context.clearRect(...box);
     this.badge.hidden = this.masked || !this.result;
-    if (!this.result) return;
+    if (this.result) this.#paintViews(context, part);
+    context.restore();
+  }
+
+  #paintViews(context, part) {
     const { layer, bare } = VIEWS[this.mode];
     if (!bare || !this.masked) this.#paintPicture(context);
-    if (this.masked && layer !== null) this.#paintLayer(context);
+    if (this.masked && layer !== null) this.#paintLayer(context, part);
+    this.onPaint?.(context);
     this.readout.moved();
     this.canvas.dataset.mode = this.mode;
   }
@@ -315,7 +361,7 @@ export class Viewer extends Camera {
     this.files.later("full", this.urlOf(path), load).then(() => this.draw(), () => {});
   }
 
-  #paintLayer(context) {
+  #paintLayer(context, part) {
     const { layer, blended, border } = VIEWS[this.mode];
     const levels = this.layer(layer);
     if (!levels) return;
@@ -325,14 +371,28 @@ export class Viewer extends Camera {
       this.pixels = new ImageData(width, height);
     }
     const view = { ...this.view, scale: this.view.scale * this.result.step };
-    const density = window.devicePixelRatio || 1;
     const table = tableOf(this.mode, this.result, this.hidden);
-    paintMask(this.pixels, levels, view, table, border ? Math.round(2 * density) : 0);
-    this.sheet.getContext("2d").putImageData(this.pixels, 0, 0);
+    paintMask(this.pixels, levels, view, table, {
+      border: border ? borderWidth() : 0, hatched: this.result.hatched, part,
+    });
+    const box = [part.left, part.top, part.right - part.left, part.bottom - part.top];
+    if (box[2] <= 0 || box[3] <= 0) return;
+    this.sheet.getContext("2d").putImageData(this.pixels, 0, 0, ...box);
     context.globalAlpha = blended ? this.opacity : 1;
-    context.drawImage(this.sheet, 0, 0);
+    context.drawImage(this.sheet, ...box, ...box);
     context.globalAlpha = 1;
   }
+}
+
+function borderWidth() {
+  return Math.round(2 * (window.devicePixelRatio || 1));
+}
+
+function joined(a, b) {
+  return {
+    left: Math.min(a.left, b.left), top: Math.min(a.top, b.top),
+    right: Math.max(a.right, b.right), bottom: Math.max(a.bottom, b.bottom),
+  };
 }
 
 // What must be there before a result can be drawn.

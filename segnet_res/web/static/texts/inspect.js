@@ -46,6 +46,9 @@ export default {
   "state-fail": "defects",
   "state-neutral": "no verdict",
 
+  correct: "Correct this mask",
+  correctHelp: "Opens the picture in the Annotate tab, with this mask to begin with",
+
   // Verdict
   right: "Findings",
   empty: "Verdict, area of each class and scores appear here with a result.",
