@@ -238,7 +238,7 @@ def test_the_guide_names_every_tab_view_key_and_download(page, act_and_wait):
         for key in re.split(r" - |,\s*|\s{2,}", text):
             assert key.casefold() in guide.casefold(), text
     act_and_wait(page, lambda: page.click("button[data-sample=crack]"))
-    for kind in page.locator("#sr-inspect .sr-download").all_inner_texts():
+    for kind in page.locator("#sr-inspect .sr-download[data-kind]").all_inner_texts():
         word = kind.split("(")[0].strip()
         assert re.search(rf"\b{word}\b", guide, re.IGNORECASE), kind
 
@@ -297,7 +297,7 @@ def test_a_picture_is_inspected_by_keyboard_alone(page, part, act_and_wait):
     tab_to(page, page.get_by_label("Show crack"))
     page.keyboard.press("Space")
     expect(page.get_by_label("Show crack")).not_to_be_checked()
-    tab_to(page, page.locator("#sr-inspect .sr-download").first)
+    tab_to(page, page.locator("#sr-inspect .sr-download[data-kind]").first)
     with page.expect_download() as started:
         page.keyboard.press("Enter")
     assert started.value.suggested_filename.endswith(".png")

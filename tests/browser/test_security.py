@@ -428,10 +428,12 @@ def test_a_checkpoint_is_added_chosen_and_never_overwritten(open_page, accepting
     page.set_input_files("#sr-add-model", new)
     expect(page.locator(".sr-add-status")).to_have_text("new has been added.", timeout=240_000)
     expect(page.locator(".sr-model-card")).to_have_count(2)
-    page.locator("[data-name=new]").get_by_role("button", name="Use this checkpoint").click()
+    page.locator(".sr-model-card[data-name=new]").get_by_role(
+        "button", name="Use this checkpoint"
+    ).click()
     expect(page.locator("#sr-model")).to_have_value("new")
-    expect(page.locator("[data-name=new] button")).to_have_text("in use")
-    expect(page.locator("[data-name=new]")).to_contain_text("for a picture of 640 x 480, on CPU",
+    expect(page.locator(".sr-model-card[data-name=new] button")).to_have_text("in use")
+    expect(page.locator(".sr-model-card[data-name=new]")).to_contain_text("for a picture of 640 x 480, on CPU",
         timeout=240_000)  # fmt: skip
     before = (folder / "new.safetensors").read_bytes()
     page.set_input_files("#sr-add-model", new)
