@@ -1,20 +1,22 @@
 """Measure the loop: a class that a checkpoint does not know, corrected, retrained, compared.
 
     python benchmarks/loop.py data/tiles --without fray --out runs/loop
-    python benchmarks/loop.py data/tiles --without fray --out runs/loop -- --epochs 8 --steps 400
+    python benchmarks/loop.py data/tiles --retrain "--lr 2e-3" -- --epochs 8 --steps 400
 
 The dataset's val is the golden set: nothing is trained on it, and nothing is chosen by it. Of
 train, the parts that show the class are put aside, and the others are divided by part, as names
 tell it, into a train and a val without the class (what looks like a picture of that val is left out
-of the retraining); ``segnet-res train`` makes the first checkpoint of them, with the
-options after ``--``. Then 20 pictures of the class come back with their masks as corrected
-predictions, by `save_correction`, which is what the page saves with. ``segnet-res retrain`` and
-``segnet-res compare`` do the rest with their defaults. Started again it goes on where it stopped.
+of the retraining); ``segnet-res train`` makes the first checkpoint of them, with the options after
+``--``. Then 20 pictures of the class come back with their masks as corrected predictions, by
+`save_correction`, which is what the page saves with. ``segnet-res retrain`` and ``segnet-res
+compare`` do the rest, with their defaults but for ``--retrain``. Started again it goes on where it
+stopped.
 """
 
 import argparse
 import json
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -156,7 +158,13 @@ def begin_or_resume(out: Path, begun: str, *words: object) -> float:
 
 
 def measure(
-    root: Path, out: Path, without: str, pictures: int, seed: int, options: list[str]
+    root: Path,
+    out: Path,
+    without: str,
+    pictures: int,
+    seed: int,
+    options: list[str],
+    retrain_options: list[str],
 ) -> dict[str, Any]:
     """Go through the loop once and return what came of it."""
     out.mkdir(parents=True, exist_ok=True)
@@ -172,7 +180,7 @@ def measure(
     write_new(halves, new, parent)
     retrain_seconds = begin_or_resume(
         second, "request.json", "retrain", parent, new, "--base", old, "--golden", golden,
-        "--seed", seed, "--leave-out",
+        "--seed", seed, "--leave-out", *retrain_options,
     )  # fmt: skip
     compared = out / "comparison.json"
     # 1 only says that a defect is newly missed, which is one of the results.
@@ -190,6 +198,7 @@ def measure(
         | splits,
         "old": {"pictures": len(halves.old), "parts": len({*map(halves.part, halves.old)})},
         "options": options,
+        "retrain_options": retrain_options,
         "train_seconds": train_seconds,
         "retrain_seconds": retrain_seconds,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
@@ -206,7 +215,9 @@ def tables(result: dict[str, Any]) -> str:
         f"{result['data']} with `{without}` left out of the first training "
         f"({result['old']['pictures']} pictures, seed {result['seed']}); then "
         f"{corrected['pictures']} corrected pictures of {corrected['parts']} parts came back "
-        f"({corrected['train']} to train, {corrected['val']} to validate). Retraining took "
+        f"({corrected['train']} to train, {corrected['val']} to validate). First training: "
+        f"`{' '.join(result['options']) or 'the defaults'}`; retraining: "
+        f"`{' '.join(result['retrain_options']) or 'the defaults'}`, "
         f"{result['retrain_seconds'] / 60:.0f} minutes on a CPU ({result['machine']}). IoU on the "
         f"{exam['pictures']} pictures of {exam['parts']} parts that neither training saw:",
         "",
@@ -246,6 +257,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/loop"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--retrain", default="", help="options of the retraining, in quotes")
     parser.add_argument("--json", type=Path, default=RESULTS, help="file to write")
     # argparse would give them to the first positional argument.
     words, options = sys.argv[1:], []
@@ -255,7 +267,7 @@ def main() -> None:
     arguments = parser.parse_args(words)
     result = measure(
         arguments.dataset, arguments.out, arguments.without, arguments.pictures,
-        arguments.seed, options,
+        arguments.seed, options, shlex.split(arguments.retrain),
     )  # fmt: skip
     with atomic_write(arguments.json) as file:
         file.write(json.dumps(result, indent=1).encode() + b"\n")

@@ -12,8 +12,9 @@ AUGMENTATIONS = ("inspection", "scene", "none")
 DEFAULT_ARCHITECTURE = "ressegnet-small"
 
 # Of the crops of a retraining, the share from new pictures where old ones are replayed beside them.
-# As much is learnt as with half of them, and less forgotten.
+# As much is learnt as with half of them, and less forgotten. A class that is new needs the half.
 NEW_SHARE = 0.3
+NEW_CLASS_SHARE = 0.5
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import typer
 
 from segnet_res.cli._console import EXIT_UNUSABLE, note, progress, say, warn
 from segnet_res.errors import UsageError
-from segnet_res.recipe import NEW_SHARE, TrainConfig
+from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE, TrainConfig
 
 if TYPE_CHECKING:
     from segnet_res.retraining.folder import RetrainFolder
@@ -54,8 +54,12 @@ def retrain(
         ),
     ] = None,
     new_share: Annotated[
-        float, typer.Option(help="Share of the crops from new pictures, beside --base.")
-    ] = NEW_SHARE,
+        float | None,
+        typer.Option(
+            help="Share of the crops from new pictures, beside --base.",
+            show_default=f"{NEW_SHARE}; {NEW_CLASS_SHARE} with new classes",
+        ),
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(help="Train as long as this, once all is prepared; else by the new pictures."),
@@ -84,7 +88,9 @@ def retrain(
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(show_default="a 16th of the parent's", help="Learning rate."),
+        typer.Option(
+            show_default="a 16th of the parent's; its own with new classes", help="Learning rate."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(show_default="0", help="Seed of everything drawn.")

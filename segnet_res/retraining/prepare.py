@@ -12,6 +12,7 @@ from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_has
 from segnet_res.data import SegmentationDataset, load_info
 from segnet_res.data.shares import count_labels
 from segnet_res.errors import DataError, UsageError
+from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
 from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden import load_golden
@@ -83,7 +84,10 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
     yield "freezing the data"
     freeze(run.data, sources, lineup, channels=_channels(meta), left_out=left_out.keys())
     training = SegmentationDataset(run.data, "train")
-    drawn = pools(training, request.new_share)
+    share = request.new_share
+    if share is None:
+        share = NEW_CLASS_SHARE if lineup.added else NEW_SHARE
+    drawn = pools(training, share)
     pixels = np.stack(
         [count_labels(training.read_labels(i), len(lineup.class_map)) for i in range(len(training))]
     )
@@ -99,6 +103,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         request.options,
         pictures=new,
         same_classes=len(lineup.class_map) == len(meta.class_map),
+        new_classes=bool(lineup.added),
     )
     start = adapt(checkpoint, lineup, shares.tolist())
     start = yield from teach_new_rows(
@@ -115,7 +120,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
             *_notes(lineup, pixels.sum(axis=0).tolist(), request),
         ],
     }
-    plan = Plan(config, request.new_share, None, len(SegmentationDataset(run.data, "val")))
+    plan = Plan(config, share, None, len(SegmentationDataset(run.data, "val")))
     yield "measuring how fast this machine trains"
     speed = measure_speed(config, run.data, run.start, _descent(run, known, plan, training))
     if request.minutes is not None:
@@ -244,7 +249,7 @@ def check_request(request: Request) -> None:
         CheckpointError: when the parent cannot be read.
         DataError: when a dataset or golden set is none.
     """
-    if not 0 < request.new_share <= 1:
+    if request.new_share is not None and not 0 < request.new_share <= 1:
         raise UsageError(
             f"--new-share is {request.new_share:g}; give a share above 0 and at most 1"
         )

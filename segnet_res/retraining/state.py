@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segnet_res.recipe import NEW_SHARE
-
 # What a process is doing on a retraining; after its end the folder keeps one of the others.
 ACTIVE = ("waiting", "preparing", "training")
 ENDED = ("stopped", "failed", "finished", "interrupted")
@@ -23,7 +21,8 @@ class Request:
         goldens: Files of golden sets, none of whose pictures may be trained on.
         renamed: See `line_up`.
         dropped: See `line_up`.
-        new_share: Of the crops from new pictures, above 0 and at most 1.
+        new_share: Of the crops from new pictures, above 0 and at most 1; None: by whether classes
+            are new.
         minutes: Budget of time; None: by the number of new pictures.
         leave_out: Whether pictures of val, test or a golden set are left out of the training
             instead of refused.
@@ -37,7 +36,7 @@ class Request:
     goldens: tuple[Path, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, str | None] = field(default_factory=dict)
-    new_share: float = NEW_SHARE
+    new_share: float | None = None
     minutes: float | None = None
     leave_out: bool = False
     licence: str | None = None

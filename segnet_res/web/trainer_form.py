@@ -11,7 +11,6 @@ from segnet_res.classes import ClassMap, background, format_color
 from segnet_res.data import DatasetInfo, load_info
 from segnet_res.errors import CheckpointError, DataError, SegnetResError, UsageError
 from segnet_res.exported import is_export
-from segnet_res.recipe import NEW_SHARE
 from segnet_res.retraining.lineup import Lineup, line_up
 from segnet_res.retraining.registry import serving
 from segnet_res.retraining.state import Request
@@ -172,7 +171,7 @@ def request_of(backend: Backend, fields: Fields) -> Request:
         tuple(find_golden(backend.folders, text(name)) for name in some(fields.get("goldens"))),
         chosen.renamed,
         chosen.dropped,
-        NEW_SHARE if share is None else share,
+        share,
         number(fields, "minutes", "the time", _LONGEST_MINUTES),
         fields.get("leave_out") is True,
         None,

@@ -433,8 +433,8 @@ def test_a_checkpoint_is_added_chosen_and_never_overwritten(open_page, accepting
     ).click()
     expect(page.locator("#sr-model")).to_have_value("new")
     expect(page.locator(".sr-model-card[data-name=new] button")).to_have_text("in use")
-    expect(page.locator(".sr-model-card[data-name=new]")).to_contain_text("for a picture of 640 x 480, on CPU",
-        timeout=240_000)  # fmt: skip
+    card = page.locator(".sr-model-card[data-name=new]")
+    expect(card).to_contain_text("for a picture of 640 x 480, on CPU", timeout=240_000)
     before = (folder / "new.safetensors").read_bytes()
     page.set_input_files("#sr-add-model", new)
     expect(page.locator(".sr-add-status")).to_contain_text("has a checkpoint of this name")

@@ -7,9 +7,9 @@ from segnet_res.retraining.plan import Plan, Speed, choose_options, fit_budget
 PARENT = TrainConfig(crop=256, batch=6, lr=1.6e-3, relax=0.4, arch="ressegnet-base").to_dict()
 
 
-def choose(given=None, *, pictures=20, same=True, recipe=PARENT):
+def choose(given=None, *, pictures=20, same=True, new=False, recipe=PARENT):
     options = {"device": "cpu"} | (given or {})
-    return choose_options(recipe, options, pictures=pictures, same_classes=same)
+    return choose_options(recipe, options, pictures=pictures, same_classes=same, new_classes=new)
 
 
 def test_options_follow_from_parent_and_data():
@@ -30,6 +30,15 @@ def test_what_is_given_counts():
 
 def test_the_rate_does_not_fall_with_every_retraining():
     assert choose(recipe=PARENT | {"retrained": {}}).lr == pytest.approx(1.6e-3)
+
+
+def test_new_classes_get_the_rate_of_a_first_training_and_more_steps():
+    config = choose(new=True, pictures=12)
+    assert config.lr == pytest.approx(1.6e-3)
+    assert (config.epochs, config.steps) == (8, 150)
+    # A retrained parent does not tell how fast its own first training was.
+    assert choose(new=True, recipe=PARENT | {"retrained": {}, "lr": 1e-4}).lr == TrainConfig().lr
+    assert choose({"lr": 1e-5}, new=True).lr == 1e-5
 
 
 def test_a_recipe_of_elsewhere_and_a_balance_for_two_classes():

@@ -12,6 +12,7 @@ from segnet_res.checkpoint import short_hash
 from segnet_res.data import fingerprint
 from segnet_res.errors import DataError, StorageError, TrainingError
 from segnet_res.images import write_mask
+from segnet_res.recipe import TrainConfig
 from segnet_res.retraining import prepare, probe
 from segnet_res.retraining import run as runs
 from segnet_res.retraining.folder import RetrainFolder, take
@@ -69,7 +70,7 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     assert (meta.channels, meta.mean, meta.std) == (1, (60.0,), (50.0,))
     assert meta.parent == f"tiny {short_hash(tiny_checkpoint)}"
     assert meta.recipe["retrained"]["added"] == ["dent"]
-    assert meta.recipe["lr"] == pytest.approx(1.25e-4)
+    assert meta.recipe["lr"] == TrainConfig().lr  # that of a first training: dents are new
     assert meta.data["fingerprint"] == fingerprint(SegmentationDataset(run.data, "train"))
     assert [(one["name"], one["train"]) for one in meta.data["sources"]] == [
         ("dents", 2),
