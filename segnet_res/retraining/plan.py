@@ -148,11 +148,12 @@ def choose_options(
     epochs = int(given.get("epochs", _EPOCHS))
     each = _STEPS_A_NEW_CLASS if new_classes else _STEPS_A_PICTURE
     steps = min(max(each * pictures, limits[0]), limits[1])
-    # A parent may itself come from a retraining, whose rate is low already.
-    retrained = "retrained" in recipe
-    rate = before.lr if retrained else _SLOWER * before.lr
+    # A parent may itself come from a retraining, whose rate is low already where no class was new.
+    retrained = recipe.get("retrained")
+    low = isinstance(retrained, Mapping) and not retrained.get("added")
+    rate = before.lr if low else _SLOWER * before.lr
     if new_classes:
-        rate = fresh.lr if retrained else min(fresh.lr, before.lr)
+        rate = fresh.lr if low else min(fresh.lr, before.lr)
     chosen = {
         "arch": None,
         "pretrained": None,

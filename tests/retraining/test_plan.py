@@ -29,7 +29,9 @@ def test_what_is_given_counts():
 
 
 def test_the_rate_does_not_fall_with_every_retraining():
-    assert choose(recipe=PARENT | {"retrained": {}}).lr == pytest.approx(1.6e-3)
+    assert choose(recipe=PARENT | {"retrained": {"added": []}}).lr == pytest.approx(1.6e-3)
+    # With new classes it was that of a first training.
+    assert choose(recipe=PARENT | {"retrained": {"added": ["dent"]}}).lr == pytest.approx(1e-4)
 
 
 def test_new_classes_get_the_rate_of_a_first_training_and_more_steps():
