@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,27 @@ class Places:
                 row |= {"state": known.state(stem), "split": known.splits.get(stem, "")}
             rows.append(row)
         return rows
+
+    def states(self, dataset: object) -> Callable[[Path], str]:
+        """Return what tells the state of a picture, see `Known.state`; the dataset is read once.
+
+        Args:
+            dataset: Its name; None or empty: no state is known.
+
+        Raises:
+            UsageError: when there is no such dataset.
+            DataError: when it cannot be used.
+        """
+        if not dataset:
+            return lambda _: ""
+        known = Known.of(self.dataset(dataset))
+        sizes = known.by_size()
+
+        def state(path: Path) -> str:
+            stem = known.stem_of(path, self._fingerprints, sizes)
+            return known.state(stem) if stem else ""
+
+        return state
 
     def pictures(self, place: Path) -> dict[str, Path]:
         """Return the pictures below a folder by their path there, none that a link leads out to."""

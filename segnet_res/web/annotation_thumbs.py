@@ -1,11 +1,11 @@
 """Small pictures for the list of the Annotate tab, with what is known of each picture."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from segnet_res.errors import SegnetResError, UsageError
-from segnet_res.retraining.corrections import annotations, find_picture
 from segnet_res.retraining.drafts import Drafts
 from segnet_res.web.annotation_places import Fingerprints, Places
 from segnet_res.web.annotation_saving import Fields, Person
@@ -54,10 +54,10 @@ class Thumbs:
         sources = fields.get("pictures")
         if not isinstance(sources, list) or len(sources) > MOST:
             raise UsageError(f"the page may ask for {MOST} pictures at once; reload it")
-        root = self._places.dataset(fields["dataset"]) if fields.get("dataset") else None
-        return {"pictures": [self._one(source, root, person) for source in sources]}
+        state = self._places.states(fields.get("dataset"))
+        return {"pictures": [self._one(source, state, person) for source in sources]}
 
-    def _one(self, source: object, root: Path | None, person: Person) -> dict[str, Any]:
+    def _one(self, source: object, state: Callable[[Path], str], person: Person) -> dict[str, Any]:
         try:
             path = self._backend.pictures.find(source).path
             sha256 = self._fingerprints.of(path)
@@ -65,7 +65,7 @@ class Thumbs:
             return {
                 "thumb": self._thumb(path, sha256),
                 "draft": None if draft is None else draft.when,
-                "state": "" if root is None else _state(root, path),
+                "state": state(path),
                 "error": None,
             }
         except SegnetResError as error:
@@ -81,13 +81,3 @@ class Thumbs:
             if not thumb.is_file():
                 write_preview(thumb, read_picture(path), side=_SIDE)
             return str(thumb)
-
-
-def _state(root: Path, path: Path) -> str:
-    stem = find_picture(root, path)
-    if stem is None:
-        return ""
-    line = annotations(root).get(stem)
-    if line is not None:
-        return line.state
-    return "labelled" if (root / "masks" / f"{stem}.png").is_file() else ""
