@@ -99,7 +99,8 @@ def measure(out: Path, data: Path, device: str) -> dict[str, Any]:
         "train_seconds": sum(float(row["seconds"]) for row in history),
         "parameters": parameters(model),
         "gflop_per_megapixel": gflop(model, model.channels),
-        "config": json.loads((out / "config.json").read_text()),
+        # Where somebody keeps the data is nobody else's business.
+        "config": json.loads((out / "config.json").read_text()) | {"dataset": data.name},
         "machine": segmenter.device,
         "torch": torch.__version__,
     }

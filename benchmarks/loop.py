@@ -4,13 +4,12 @@
     python benchmarks/loop.py data/tiles --retrain "--lr 2e-3" -- --epochs 8 --steps 400
 
 The dataset's val is the golden set: nothing is trained on it, and nothing is chosen by it. Of
-train, the parts that show the class are put aside, and the others are divided by part, as names
-tell it, into a train and a val without the class (what looks like a picture of that val is left out
-of the retraining); ``segnet-res train`` makes the first checkpoint of them, with the options after
-``--``. Then 20 pictures of the class come back with their masks as corrected predictions, by
-`save_correction`, which is what the page saves with. ``segnet-res retrain`` and ``segnet-res
-compare`` do the rest, with their defaults but for ``--retrain``. Started again it goes on where it
-stopped.
+train, the parts that show the class are put aside, and the others are divided by part, as names and
+looks tell it, into a train and a val without the class; ``segnet-res train`` makes the first
+checkpoint of them, with the options after ``--``. Then 20 pictures of the class come back with
+their masks as corrected predictions, by `save_correction`, which is what the page saves with.
+``segnet-res retrain`` and ``segnet-res compare`` do the rest, with their defaults but for
+``--retrain``. Started again it goes on where it stopped.
 """
 
 import argparse
@@ -32,7 +31,8 @@ from segnet_res.checkpoint import checkpoint_name, short_hash
 from segnet_res.classes import ClassMap
 from segnet_res.data import DatasetInfo, assign_splits, part_groups
 from segnet_res.data.dataset import save_info
-from segnet_res.data.splits import write_splits
+from segnet_res.data.lookalike import look
+from segnet_res.data.splits import join_groups, write_splits
 from segnet_res.data.storage import copy_file, new_folder
 from segnet_res.images import UInt8Array, atomic_write, write_mask
 from segnet_res.retraining.corrections import make_dataset, save_correction
@@ -68,7 +68,8 @@ class Halves:
         names = [name for name in source.class_map.names if name != without]
         colors = [c for i, c in enumerate(source.class_map.colors) if i != label]
         self.known = ClassMap(tuple(names), tuple(colors), source.class_map.ignore_index)
-        self.parts = part_groups(source)
+        looks = {stem: look(source[i].image) for i, stem in enumerate(source.stems)}
+        self.parts = join_groups(part_groups(source), looks)
         self.present = [set(np.unique(source.read_labels(i)).tolist()) for i in range(len(source))]
         showing = [i for i, labels in enumerate(self.present) if label in labels]
         aside = {self.part(i) for i in showing}
@@ -180,7 +181,7 @@ def measure(
     write_new(halves, new, parent)
     retrain_seconds = begin_or_resume(
         second, "request.json", "retrain", parent, new, "--base", old, "--golden", golden,
-        "--seed", seed, "--leave-out", *retrain_options,
+        "--seed", seed, *retrain_options,
     )  # fmt: skip
     compared = out / "comparison.json"
     # 1 only says that a defect is newly missed, which is one of the results.
