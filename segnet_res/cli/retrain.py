@@ -70,6 +70,9 @@ def retrain(
             "--leave-out", help="Leave out what is in val, test or a golden set too, and go on."
         ),
     ] = False,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who wants it; is written down.")
+    ] = None,
     background: Annotated[
         bool, typer.Option("--background", help="In a process of its own that goes on by itself.")
     ] = False,
@@ -158,6 +161,7 @@ def retrain(
             leave_out,
             licence,
             _given(context),
+            by,
         ),
         background=background,
     )

@@ -28,6 +28,7 @@ class Request:
             instead of refused.
         licence: Note on what the data allow; None: the parent's.
         options: Options of `TrainConfig` that somebody has chosen.
+        by: Who wants it; None: nobody was asked.
     """
 
     checkpoint: Path
@@ -41,6 +42,7 @@ class Request:
     leave_out: bool = False
     licence: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    by: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; paths are absolute, as a process elsewhere needs them."""

@@ -263,6 +263,7 @@ def _request(request: Request, root: Path | None) -> dict[str, Any]:
         "dropped": dict(request.dropped),
         "minutes": request.minutes,
         "leave_out": request.leave_out,
+        "by": None if request.by is None else shown_name(request.by),
     }
 
 

@@ -14,8 +14,8 @@ def build(backend: Backend) -> gr.HTML:
     trainer = Trainer(backend)
     view = script_component("train.js", "ask", elem_id="sr-train")
 
-    def ask(event: gr.EventData) -> dict[str, Any]:
-        return trainer.answer(event._data)
+    def ask(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+        return trainer.answer(event._data, request.username)
 
     view.ask(ask, outputs=view, **ASKED)
     return view

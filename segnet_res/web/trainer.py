@@ -26,19 +26,22 @@ class Trainer:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._actions: dict[object, Callable[[dict[str, Any]], Reply]] = {
+        self._actions: dict[str, Callable[[dict[str, Any]], Reply]] = {
             "choices": self._choices,
             "classes": self._classes,
             "freeze": self._freeze,
             "freezing": self._freezing,
-            "start": self._start,
             "watch": self._watch,
             "stop": self._stop,
             "resume": self._resume,
         }
 
-    def answer(self, content: object) -> Reply:
+    def answer(self, content: object, user: str | None = None) -> Reply:
         """Answer one question; what goes wrong becomes one sentence in the reply.
+
+        Args:
+            content: ``{"action": ..., "request": number, ...}``.
+            user: Who is logged in; None where nobody has to.
 
         Returns:
             Plain lists, texts and numbers. The questions, by their ``action``:
@@ -57,13 +60,15 @@ class Trainer:
               was refused.
         """
         fields: dict[str, Any] = content if isinstance(content, dict) else {}
-        reply = answered(new_reply("train", content), lambda: self._act(fields))
+        reply = answered(new_reply("train", content), lambda: self._act(fields, user))
         if reply["error"] is not None:
             reply["error"] = for_page(reply["error"])
         return reply
 
-    def _act(self, fields: dict[str, Any]) -> Reply:
+    def _act(self, fields: dict[str, Any], user: str | None) -> Reply:
         name = fields.get("action")
+        if name == "start":
+            return self._start(fields, user)
         action = self._actions.get(name) if isinstance(name, str) else None
         if action is None:
             raise UsageError("the page asked for something unknown; reload it")
@@ -89,9 +94,9 @@ class Trainer:
     def _freezing(self, fields: dict[str, Any]) -> Reply:
         return _frozen(self._backend.jobs.find(fields.get("job"), Freezing))
 
-    def _start(self, fields: dict[str, Any]) -> Reply:
+    def _start(self, fields: dict[str, Any], user: str | None) -> Reply:
         out = self._retrainings().new(fields.get("name"))
-        runs.start(out, request_of(self._backend, _form(fields)))
+        runs.start(out, request_of(self._backend, _form(fields), user))
         return self._watch({"run": out.name})
 
     def _watch(self, fields: dict[str, Any]) -> Reply:

@@ -148,13 +148,14 @@ def class_rows(chosen: Chosen) -> list[Fields]:
     return rows
 
 
-def request_of(backend: Backend, fields: Fields) -> Request:
+def request_of(backend: Backend, fields: Fields, user: str | None) -> Request:
     """Return what a browser wants as a request.
 
     Args:
         backend: What stands behind the page.
         fields: As for `choose`, and ``goldens``, ``new_share``, ``minutes``, ``leave_out`` and
             ``options``; untrusted.
+        user: Who is logged in; None where nobody has to.
 
     Raises:
         SegnetResError: when something is missing, not there, or out of its range.
@@ -176,6 +177,7 @@ def request_of(backend: Backend, fields: Fields) -> Request:
         fields.get("leave_out") is True,
         None,
         _options(fields.get("options")),
+        user,
     )
 
 

@@ -119,7 +119,7 @@ def test_the_command_from_beginning_to_end(
 
     golden, _ = make_golden(tiny_dataset, "val", tmp_path / "golden.json")
     options = [f"--base={tiny_dataset}", "--rename=scratch=groove", f"--golden={golden.path}"]
-    done = runner.invoke(app, ["retrain", *given, *options, "--new-share=0.7", "--seed=4"])
+    done = runner.invoke(app, ["retrain", *given, *options, "--new-share=0.7", "--seed=4", "--by=Ada"])
     assert done.exit_code == 0, done.output
     assert "4 steps in 2 epochs, " in done.output
     assert "epoch 2/2  loss " in done.output
@@ -130,6 +130,7 @@ def test_the_command_from_beginning_to_end(
     assert meta.recipe["retrained"]["renamed"] == {"scratch": "groove"}
     assert meta.recipe["retrained"]["new_share"] == 0.7
     assert meta.recipe["seed"] == 4
+    assert RetrainFolder(out).read_request().by == "Ada"
 
     shown = runner.invoke(app, ["checkpoints", "show", str(out / "best.safetensors")]).output
     assert "learnt from      dents (new, 2 pictures), tiny (base, 2 pictures)\n" in shown

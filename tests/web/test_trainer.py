@@ -66,9 +66,10 @@ class Desk:
     def __init__(self, backend):
         self.backend = backend
         self.trainer = Trainer(backend)
+        self.user = None
 
     def ask(self, action, **fields):
-        reply = self.trainer.answer({"action": action, "request": 4, **fields})
+        reply = self.trainer.answer({"action": action, "request": 4, **fields}, self.user)
         # As the page gets it: anything else would be lost, or break the whole reply.
         assert json.loads(json.dumps(reply, allow_nan=False)) == reply
         assert reply["kind"] == "train"
@@ -254,7 +255,9 @@ def test_a_retraining_from_the_form_to_the_candidate(desk, data):
     wanted = form(
         bases=["old/tiles"], goldens=["tiles.json"], renamed={"scratch": "groove"}, new_share=0.5
     )
-    reply = desk.good("start", name="dents 7", form=wanted)
+    # Not who the browser says, but who is logged in.
+    desk.user = "ada"
+    reply = desk.good("start", name="dents 7", form=wanted, by="eve", user="eve")
     request = RetrainFolder(desk.backend.runs / "dents 7").read_request()
     assert request.checkpoint == desk.backend.library.folder / "tiny.safetensors"
     assert (request.dataset, request.bases) == (data / "dents", (data / "old" / "tiles",))
@@ -271,6 +274,7 @@ def test_a_retraining_from_the_form_to_the_candidate(desk, data):
     assert run["request"] == {
         "parent": "tiny", "dataset": "dents", "bases": ["old/tiles"], "goldens": ["tiles.json"],
         "renamed": {"scratch": "groove"}, "dropped": {}, "minutes": None, "leave_out": False,
+        "by": "ada",
     }  # fmt: skip
     assert run["candidate"] is True
     assert [(one["name"], one["state"]) for one in reply["runs"]] == [("dents 7", "finished")]

@@ -164,6 +164,7 @@ export class RunView {
     add("factOld", listed(request.bases));
     add("factGolden", listed(request.goldens));
     add("factClasses", classChanges(request, plan));
+    add("factBy", request.by);
     add("factTime", request.minutes === null ? "" : t("train.factBudget", { minutes: request.minutes }));
     add("factOptions", plan && t("train.factOptionsText", {
       ...plan, lr: Number(plan.lr).toPrecision(2), share: Math.round(100 * plan.new_share),

@@ -109,6 +109,7 @@ export default {
   notes: "What you should know ({count})",
   log: "What the process said last",
   facts: "What it learns from",
+  factBy: "Started by",
   factParent: "Goes on from",
   factNew: "New pictures",
   factOld: "Old pictures",
