@@ -28,9 +28,10 @@ DEV := $(VENV)/.installed-dev
 app: $(APP)
 	@$(BIN)/segnet-res app --port $(PORT) --data datasets --accept-annotations --runs runs
 
-# One process a core, each with whole files; those of the browser last, see tests/browser/conftest.py.
+# Several processes (tests/conftest.py: how many), each with whole files; those of the browser last
+# (tests/browser/conftest.py).
 test: $(DEV)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff format --check .
