@@ -30,12 +30,12 @@ from segnet_res.checkpoint import Checkpoint
 from segnet_res.data import SPLITS
 from segnet_res.data.dataset import read_split
 from segnet_res.images import atomic_write
+from segnet_res.models.names import RESIDUALS
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
 DOCS = Path(__file__).parents[1] / "docs" / "accuracy.md"
 BEGIN, END = "<!-- measured: begin (benchmarks/accuracy.py) -->", "<!-- measured: end -->"
 
-SWITCHES = ("shortcut", "skip", "path")
 LOSSES = ("cross-entropy", "balanced", "relaxed")
 OTHER_LOSSES = ("dice", "focal", "lovasz")
 PEERS = ("unet-resnet18", "unet-resnet34", "fpn-resnet34", "deeplabv3plus-resnet34",
@@ -60,8 +60,8 @@ class Experiment:
 def experiments(size: str) -> Iterator[Experiment]:
     """Yield all rows: networks by losses, other losses, peers."""
     networks = {"segnet": ["--arch", f"segnet-{size}"]}
-    for one in SWITCHES:
-        off = [f"--no-{other}" for other in SWITCHES if other != one]
+    for one in RESIDUALS:
+        off = [f"--no-{other}" for other in RESIDUALS if other != one]
         networks[f"only-{one}"] = ["--arch", f"ressegnet-{size}", *off]
     networks["ressegnet"] = ["--arch", f"ressegnet-{size}"]
     for network, options in networks.items():

@@ -26,6 +26,7 @@ class TrainConfig:
         shortcut: See `ResSegNet`.
         skip: See `ResSegNet`.
         path: See `ResSegNet`.
+        pyramid: See `ResSegNet`.
         pretrained: ``hub`` or a file with torchvision's VGG16-BN weights; None: from scratch.
         epochs: Number of epochs.
         steps: Optimiser steps of an epoch; 0: as many as show one crop of each picture, but at
@@ -63,6 +64,7 @@ class TrainConfig:
     shortcut: bool = True
     skip: bool = True
     path: bool = True
+    pyramid: bool = True
     pretrained: str | None = None
     epochs: int = 50
     steps: int = 0

@@ -76,6 +76,7 @@ def train(
     shortcut: Annotated[bool, typer.Option(help="Shortcuts around the stages.")] = _BASE.shortcut,
     skip: Annotated[bool, typer.Option(help="Skips from encoder to decoder.")] = _BASE.skip,
     path: Annotated[bool, typer.Option(help="Finer scales past the pooling.")] = _BASE.path,
+    pyramid: Annotated[bool, typer.Option(help="Logits of coarser scales, added.")] = _BASE.pyramid,
     pretrained: Annotated[
         str | None,
         typer.Option(

@@ -17,6 +17,7 @@ def build_model(
     shortcut: bool = True,
     skip: bool = True,
     path: bool = True,
+    pyramid: bool = False,
 ) -> SegmentationModel:
     """Build a model with freshly drawn weights.
 
@@ -29,6 +30,7 @@ def build_model(
         shortcut: See `ResSegNet`; like ``skip`` and ``path``, only for ``ressegnet-*``.
         skip: See `ResSegNet`.
         path: See `ResSegNet`.
+        pyramid: See `ResSegNet`.
 
     Returns:
         A model: (N, channels, H, W) of 0 to 255 to logits (N, num_classes, H, W), any size.
@@ -64,4 +66,5 @@ def build_model(
         shortcut=residual and shortcut,
         skip=residual and skip,
         path=residual and path,
+        pyramid=residual and pyramid,
     )

@@ -28,6 +28,9 @@ SIZES = {
 
 ARCHITECTURES = tuple(f"{family}-{size}" for family in ("ressegnet", "segnet") for size in SIZES)
 
+# The residual connections of a ressegnet, each a switch; a segnet has none of them.
+RESIDUALS = ("shortcut", "skip", "path", "pyramid")
+
 SMP_PREFIX = "smp:"
 
 

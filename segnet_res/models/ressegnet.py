@@ -1,4 +1,4 @@
-"""SegNet with residual connections at three places, each with a switch of its own."""
+"""SegNet with residual connections at four places, each with a switch of its own."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,16 @@ class ResSegNet(SegmentationModel):
 
     Five encoder stages, each followed by 2x2 max-pooling that remembers where each maximum was,
     and a mirrored decoder that puts every value back at its place (Badrinarayanan, Kendall and
-    Cipolla, "SegNet", TPAMI 2017). What pooling loses comes back over three kinds of connection:
+    Cipolla, "SegNet", TPAMI 2017). What pooling loses comes back over four kinds of connection:
 
     - ``shortcut``: around each stage of encoder and decoder;
     - ``skip``: at each scale, the encoder's features are added to the decoder's after unpooling;
-    - ``path``: all finer scales, averaged down, are added past the pooling to the next stage.
+    - ``path``: all finer scales, averaged down, are added past the pooling to the next stage;
+    - ``pyramid``: each scale of the decoder adds to logits that are handed up from coarse to fine
+      (Long, Shelhamer and Darrell, "Fully convolutional networks", CVPR 2015, add scores of three
+      scales). What is large is then decided where it is seen whole.
 
-    With all three off this is plain SegNet.
+    With all four off this is plain SegNet.
 
     Args:
         num_classes: Channels of the logits.
@@ -34,6 +37,8 @@ class ResSegNet(SegmentationModel):
         shortcut: Whether there are shortcuts around the stages.
         skip: Whether the encoder's features are added in the decoder.
         path: Whether finer scales go past the pooling to coarser ones.
+        pyramid: Whether coarser scales add to the logits. Off unless asked for: files of the first
+            versions do not name it.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class ResSegNet(SegmentationModel):
         shortcut: bool = True,
         skip: bool = True,
         path: bool = True,
+        pyramid: bool = False,
     ) -> None:
         super().__init__(channels, mean, std)
         self.encoder_widths = tuple(widths)
@@ -68,9 +74,16 @@ class ResSegNet(SegmentationModel):
             tail = [widths[i - 1]] if i else []
             layers = [widths[i]] * (depths[i] - 1) + tail
             self.decoder.append(Stage(widths[i], layers, shortcut=shortcut))
-        # No batch norm or ReLU on the logits.
+        # No batch norm or ReLU on the logits, and one bias for all scales.
         self.classifier = nn.Conv2d(widths[0], num_classes, 3, padding=1)
         self.apply(_initialise)
+        self.pyramid = nn.ModuleList()
+        if pyramid:
+            for width in reversed(widths[:-1]):
+                scores = nn.Conv2d(width, num_classes, 1, bias=False)
+                # Next to nothing: the finest scale alone would answer much the same at first.
+                nn.init.normal_(scores.weight, std=0.01)
+                self.pyramid.append(scores)
 
     def logits(self, pixels: Tensor) -> Tensor:
         """Map (N, channels, H, W), multiples of 32, to (N, num_classes, H, W)."""
@@ -88,14 +101,23 @@ class ResSegNet(SegmentationModel):
                 finer = F.avg_pool2d(every, 2)
                 pooled = pooled + self.path[i](finer)
             features = pooled
-        for stage in self.decoder:
+        coarse: Tensor | None = None
+        for i, stage in enumerate(self.decoder):
             skipped, places = scales.pop()
             features = unpool(features, places, (skipped.shape[-2], skipped.shape[-1]))
             if self.skip:
                 features = features + skipped
             features = stage(features)
-        logits: Tensor = self.classifier(features)
-        return logits
+            if i < len(self.pyramid):
+                coarse = _refined(coarse, self.pyramid[i](features))
+        return _refined(coarse, self.classifier(features))
+
+
+def _refined(coarse: Tensor | None, finer: Tensor) -> Tensor:
+    """Add logits of half the size to those of the next finer scale."""
+    if coarse is None:
+        return finer
+    return finer + F.interpolate(coarse, scale_factor=2.0, mode="bilinear")
 
 
 def _initialise(module: nn.Module) -> None:

@@ -160,6 +160,7 @@ def choose_options(
         "shortcut": fresh.shortcut,
         "skip": fresh.skip,
         "path": fresh.path,
+        "pyramid": fresh.pyramid,
         "epochs": epochs,
         "steps": math.ceil(steps / max(1, epochs)),
         "lr": rate,

@@ -11,7 +11,7 @@ from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_has
 from segnet_res.data import SegmentationDataset
 from segnet_res.errors import CheckpointError, DataError, UsageError
 from segnet_res.models import SegmentationModel, build_model, describe_device, load_vgg16_bn
-from segnet_res.models.names import SMP_PREFIX
+from segnet_res.models.names import RESIDUALS
 from segnet_res.recipe import DEFAULT_ARCHITECTURE, TrainConfig
 from segnet_res.training.statistics import Statistics, measure
 from segnet_res.version import __version__
@@ -75,15 +75,17 @@ def _measure(dataset: SegmentationDataset) -> Statistics:
 
 
 def _switches(config: TrainConfig, architecture: str) -> dict[str, bool]:
-    """Return the residual connections that are switched off; the others are on anyway."""
-    switches = {"shortcut": config.shortcut, "skip": config.skip, "path": config.path}
-    off = {name: False for name, on in switches.items() if not on}
-    if off and (architecture.startswith(SMP_PREFIX) or architecture.startswith("segnet-")):
+    """Return which residual connections are on, all by name: a default may change."""
+    switches = {name: getattr(config, name) for name in RESIDUALS}
+    if architecture.startswith("ressegnet-"):
+        return switches
+    off = [f"--no-{name}" for name, on in switches.items() if not on]
+    if off:
         raise UsageError(
-            f"{architecture} has no residual connections to switch off "
-            f"({', '.join(f'--no-{name}' for name in off)}); choose a ressegnet"
+            f"{architecture} has no residual connections to switch off ({', '.join(off)}); "
+            "choose a ressegnet"
         )
-    return off
+    return {}
 
 
 def _from_checkpoint(

@@ -3,11 +3,10 @@ import torch
 
 from segnet_res.errors import UsageError
 from segnet_res.models import ARCHITECTURES, build_model, max_pool
-from segnet_res.models.names import SIZES
+from segnet_res.models.names import RESIDUALS, SIZES
 
 SMALL = [name for name in ARCHITECTURES if not name.endswith("vgg16")]
 PEERS = ["smp:unet-resnet18", "smp:fpn-mobilenet_v2"]
-SWITCHES = ["shortcut", "skip", "path"]
 
 
 @pytest.mark.parametrize("name", [*SMALL, *PEERS])
@@ -35,10 +34,10 @@ def test_any_size_and_channels(channels, size):
         assert model(torch.zeros(1, channels, *size)).shape == (1, 2, *size)
 
 
-@pytest.mark.parametrize("switch", SWITCHES)
+@pytest.mark.parametrize("switch", RESIDUALS)
 def test_each_residual_connection_has_its_own_switch(switch):
     torch.manual_seed(0)
-    others = {name: False for name in SWITCHES}
+    others = dict.fromkeys(RESIDUALS, False)
     plain = build_model("ressegnet-tiny", num_classes=2, **others).eval()
     one = build_model("ressegnet-tiny", num_classes=2, **(others | {switch: True})).eval()
     one.load_state_dict(plain.state_dict(), strict=False)
@@ -49,7 +48,7 @@ def test_each_residual_connection_has_its_own_switch(switch):
 
 def test_all_off_is_plain_segnet():
     plain = build_model("segnet-tiny", num_classes=2)
-    off = build_model("ressegnet-tiny", num_classes=2, shortcut=False, skip=False, path=False)
+    off = build_model("ressegnet-tiny", num_classes=2, **dict.fromkeys(RESIDUALS, False))
     assert plain.state_dict().keys() == off.state_dict().keys()
     off.load_state_dict(plain.state_dict())
     images = torch.rand(1, 3, 32, 32) * 255

@@ -23,9 +23,13 @@ HEADS = {
 }
 
 
+SHARES = (0.9, 0.04, 0.04, 0.02)
+
+
 def parent(architecture="ressegnet-tiny", **more):
     torch.manual_seed(3)
-    model = build_model(architecture, num_classes=3, channels=1).eval()
+    switches = more.get("arguments", {})
+    model = build_model(architecture, num_classes=3, channels=1, **switches).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:
@@ -52,7 +56,7 @@ def test_rows_are_carried_by_name(architecture, picture):
         CLASSES, [ClassMap.from_names(["sound", "dent", "spall"])], renamed={"chip": "spall"}
     )
     assert line.class_map.names == ("sound", "crack", "spall", "dent")
-    new = adapt(old, line, (0.9, 0.04, 0.04, 0.02))
+    new = adapt(old, line, SHARES)
     with torch.no_grad():
         before, after = old.build_model()(picture), new.build_model()(picture)
     assert_close(after[:, :3], before)
@@ -61,6 +65,17 @@ def test_rows_are_carried_by_name(architecture, picture):
     assert new.metadata.class_map == line.class_map
     assert new.metadata.scores is None
     assert old.tensors[HEADS[architecture][0]].shape[0] == 3  # the parent stays as it is
+
+
+def test_rows_of_all_scales_are_carried(picture):
+    """Logits are summed over scales, and the rarity of a new class counts once."""
+    old = parent(arguments={"pyramid": True})
+    assert len(find_head(old.metadata)) == len(HEADS["ressegnet-tiny"]) + 4
+    new = adapt(old, line_up(CLASSES, [ClassMap.from_names([*CLASSES.names, "dent"])]), SHARES)
+    with torch.no_grad():
+        before, after = old.build_model()(picture), new.build_model()(picture)
+    assert_close(after[:, :3], before)
+    assert_close(after[:, 3], before[:, 0] + math.log(SHARES[3] / SHARES[0]))
 
 
 def test_dropped_rows_go_and_order_may_change(picture):

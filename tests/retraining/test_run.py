@@ -119,7 +119,9 @@ def test_the_command_from_beginning_to_end(
 
     golden, _ = make_golden(tiny_dataset, "val", tmp_path / "golden.json")
     options = [f"--base={tiny_dataset}", "--rename=scratch=groove", f"--golden={golden.path}"]
-    done = runner.invoke(app, ["retrain", *given, *options, "--new-share=0.7", "--seed=4", "--by=Ada"])
+    done = runner.invoke(
+        app, ["retrain", *given, *options, "--new-share=0.7", "--seed=4", "--by=Ada"]
+    )
     assert done.exit_code == 0, done.output
     assert "4 steps in 2 epochs, " in done.output
     assert "epoch 2/2  loss " in done.output
