@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import parameters, percent
+from measure import gflop, parameters, percent
 
 from segnet_res import SegmentationDataset
 from segnet_res.checkpoint import Checkpoint
@@ -94,12 +94,13 @@ def fit(data: Path, out: Path, options: list[str], steps: int, seed: int) -> dic
         subprocess.run(command, check=True)
     with (out / "metrics.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
+    model = Checkpoint.load(out / "last.safetensors").build_model()
     return {
         "miou": float(last["miou"]),
         "loss": float(last["loss"]),
         "ious": {key[4:]: float(last[key]) for key in last if key.startswith("iou_") and last[key]},
-        "parameters": parameters(Checkpoint.load(out / "last.safetensors").build_model()),
-        "images_per_second": float(last["images_per_second"]),
+        "parameters": parameters(model),
+        "gflop_per_megapixel": gflop(model, model.channels),
     }
 
 
@@ -111,13 +112,14 @@ def table(result: dict[str, Any]) -> str:
         f"steps of 3 crops of 256 pixels, seed {result['seed']}, {result['machine']}; IoU on the "
         "same pictures:",
         "",
-        f"| network | M parameters | loss | mIoU | {' | '.join(names)} |",
-        f"|---|---:|---:|---:|{'---:|' * len(names)}",
+        f"| network | M parameters | GFLOP a megapixel | loss | mIoU | {' | '.join(names)} |",
+        f"|---|---:|---:|---:|---:|{'---:|' * len(names)}",
     ]
     for name, row in result["rows"].items():
         ious = " | ".join(percent(row["ious"].get(one)) for one in names)
         lines.append(
-            f"| {name} | {row['parameters'] / 1e6:.2f} | {row['loss']:.3f} | "
+            f"| {name} | {row['parameters'] / 1e6:.2f} | "
+            f"{row['gflop_per_megapixel']:.1f} | {row['loss']:.3f} | "
             f"{percent(row['miou'])} | {ious} |"
         )
     return "\n".join(lines)
