@@ -6,7 +6,7 @@ from segnet_res import Checkpoint, SegmentationDataset
 from segnet_res.data.shares import count_labels
 from segnet_res.recipe import TrainConfig
 from segnet_res.retraining import probe
-from segnet_res.retraining.heads import adapt
+from segnet_res.retraining.heads import adapt, find_head
 from segnet_res.retraining.lineup import line_up
 from segnet_res.retraining.probe import teach_new_rows
 
@@ -50,7 +50,9 @@ def test_new_rows_learn_and_nothing_else_changes(tiny_checkpoint, dataset, monke
     changed = [
         name for name in start.tensors if not torch.equal(start.tensors[name], after.tensors[name])
     ]
-    assert sorted(changed) == ["classifier.bias", "classifier.weight"]
+    # The rows of the finest scale and of those that add to it.
+    assert sorted(changed) == sorted(find_head(start.metadata))
+    assert len(changed) == 6
     for name in changed:
         # sound and scratch are rows 0 and 2 now.
         assert torch.equal(start.tensors[name][[0, 2]], after.tensors[name][[0, 2]])
