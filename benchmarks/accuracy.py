@@ -23,18 +23,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import confusions, gflop, parameters, percent, scores
+from measure import (
+    confusions,
+    gflop,
+    marks,
+    parameters,
+    percent,
+    scores,
+    write_measured,
+    write_result,
+)
 
 from segnet_res import SegmentationDataset, Segmenter
 from segnet_res.checkpoint import Checkpoint
 from segnet_res.data import SPLITS
 from segnet_res.data.dataset import read_split
-from segnet_res.images import atomic_write
 from segnet_res.models.names import RESIDUALS
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
 DOCS = Path(__file__).parents[1] / "docs" / "accuracy.md"
-BEGIN, END = "<!-- measured: begin (benchmarks/accuracy.py) -->", "<!-- measured: end -->"
 
 LOSSES = ("cross-entropy", "balanced", "relaxed")
 OTHER_LOSSES = ("dice", "focal", "lovasz")
@@ -147,8 +154,7 @@ def run(arguments: argparse.Namespace) -> None:
         content = {"data": split, "network": experiment.network, "loss": experiment.loss,
                    "size": arguments.size, "seed": seed}  # fmt: skip
         content |= measure(out, data, arguments.device)
-        with atomic_write(result) as file:
-            file.write(json.dumps(content, indent=1).encode() + b"\n")
+        write_result(result, content)
 
 
 def table() -> str:
@@ -196,15 +202,6 @@ def _mean(rows: list[dict[str, Any]], key: str) -> float:
     return float(sum(row[key] for row in rows) / len(rows))
 
 
-def write_table() -> None:
-    """Put the tables between the marker lines of the page in docs."""
-    text = DOCS.read_text() if DOCS.exists() else f"# Accuracy\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    with atomic_write(DOCS) as file:
-        file.write(f"{before}{BEGIN}\n\n{table()}\n{END}{after}".encode())
-
-
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -225,7 +222,9 @@ def main() -> None:
     if arguments.command == "run":
         run(arguments)
     else:
-        write_table()
+        if not DOCS.exists():
+            DOCS.write_text("\n\n".join(("# Accuracy", *marks(__file__))) + "\n")
+        write_measured(DOCS, __file__, table())
 
 
 if __name__ == "__main__":

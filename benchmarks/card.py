@@ -7,15 +7,13 @@ between the two marker lines; the rest of the card is left as it is.
 """
 
 import argparse
-import json
-import re
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from measure import confusions, gflop, parameters, percent, scores
+from measure import confusions, gflop, parameters, percent, scores, write_measured, write_result
 
 from segnet_res import SegmentationDataset, Segmenter, build_model
 from segnet_res.assessment import RESAMPLES, SMALLEST
@@ -23,7 +21,6 @@ from segnet_res.checkpoint import Checkpoint, read_metadata, short_hash
 from segnet_res.models import resolve_device
 from segnet_res.recipe import TrainConfig
 
-BEGIN, END = "<!-- measured: begin (benchmarks/card.py) -->", "<!-- measured: end -->"
 RESULTS = Path(__file__).parent / "results"
 PEER = "smp:unet-resnet18"
 # Speed is measured on so many pictures, each model on each in turn.
@@ -146,15 +143,12 @@ def main() -> None:
     result = measure(
         checkpoint, arguments.dataset, arguments.split, arguments.device, arguments.flips
     )
-    RESULTS.mkdir(exist_ok=True)
     name = f"{checkpoint.stem}-{arguments.split}{'-flips' if arguments.flips else ''}.json"
-    (RESULTS / name).write_text(json.dumps(result, indent=2) + "\n")
+    write_result(RESULTS / name, result)
     measured = table(result, command(checkpoint))
     card = checkpoint.with_suffix(".md")
     if card.exists() and not arguments.flips:
-        pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-        text = card.read_text()
-        card.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{measured}\n\n{END}", text))
+        write_measured(card, __file__, measured)
     print(measured)
 
 

@@ -11,7 +11,6 @@ nothing of others. They say which connections let the training get on, in minute
 
 import argparse
 import csv
-import json
 import platform
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from measure import gflop, parameters, percent
+from measure import gflop, parameters, percent, write_measured, write_result
 
 from segnet_res import SegmentationDataset
 from segnet_res.checkpoint import Checkpoint
@@ -29,12 +28,11 @@ from segnet_res.classes import background
 from segnet_res.data.dataset import save_info
 from segnet_res.data.splits import write_splits
 from segnet_res.data.storage import new_folder
-from segnet_res.images import UInt8Array, atomic_write, write_image, write_mask
+from segnet_res.images import UInt8Array, write_image, write_mask
 from segnet_res.models.names import RESIDUALS
 
 RESULTS = Path(__file__).parent / "results" / "fit.json"
 PAGE = Path(__file__).parents[1] / "docs" / "decisions" / "0017-logits-from-all-scales.md"
-BEGIN, END = "<!-- measured: begin (benchmarks/fit.py) -->", "<!-- measured: end -->"
 
 # Nearly all crops around a defect: the question is only how soon they are learnt.
 COMMON = ("--loss", "cross-entropy", "--augment", "none", "--ema", "0", "--epochs", "1",
@@ -168,14 +166,10 @@ def main() -> None:
             for name, options in networks(arguments.size).items()
         },
     }
-    with atomic_write(arguments.json) as file:
-        file.write(json.dumps(result, indent=1).encode() + b"\n")
+    write_result(arguments.json, result)
     text = table(result)
     if arguments.json == RESULTS:
-        page = PAGE.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        write_measured(PAGE, __file__, text)
     print(text)
 
 

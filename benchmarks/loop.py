@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import percent
+from measure import percent, write_measured, write_result
 
 from segnet_res import SegmentationDataset
 from segnet_res.checkpoint import checkpoint_name, short_hash
@@ -34,13 +34,12 @@ from segnet_res.data.dataset import save_info
 from segnet_res.data.lookalike import look
 from segnet_res.data.splits import join_groups, write_splits
 from segnet_res.data.storage import copy_file, new_folder
-from segnet_res.images import UInt8Array, atomic_write, write_mask
+from segnet_res.images import UInt8Array, write_mask
 from segnet_res.retraining.corrections import make_dataset, save_correction
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "loop.json"
 PAGE = ROOT / "docs" / "retraining.md"
-BEGIN, END = "<!-- measured: begin (benchmarks/loop.py) -->", "<!-- measured: end -->"
 
 # Of the parts without the class; what is validated on chooses the best epoch.
 _SHARES = (0.8, 0.2)
@@ -270,14 +269,10 @@ def main() -> None:
         arguments.dataset, arguments.out, arguments.without, arguments.pictures,
         arguments.seed, options, shlex.split(arguments.retrain),
     )  # fmt: skip
-    with atomic_write(arguments.json) as file:
-        file.write(json.dumps(result, indent=1).encode() + b"\n")
+    write_result(arguments.json, result)
     text = tables(result)
     if arguments.json == RESULTS:
-        page = PAGE.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        write_measured(PAGE, __file__, text)
     print(text)
 
 

@@ -1,5 +1,6 @@
-"""What the benchmarks share: scores with intervals, size and operations of a model."""
+"""What the benchmarks share: scores, size and operations of a model, writing of results."""
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from segnet_res import SegmentationDataset, Segmenter
 from segnet_res.assessment import assess
 from segnet_res.data import part_groups
 from segnet_res.evaluation import evaluate_pictures
+from segnet_res.images import atomic_write
 
 
 def confusions(segmenter: Segmenter, dataset: SegmentationDataset) -> NDArray[np.int64]:
@@ -73,6 +75,35 @@ def peak_of(command: list[str]) -> tuple[int, float]:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     return 1024 * peak, time.perf_counter() - began
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Write what was measured as JSON."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(result, indent=1).encode() + b"\n")
+
+
+def marks(script: str) -> tuple[str, str]:
+    """Return the lines of a page between which a script writes; it is named by its ``__file__``."""
+    name = Path(script).name
+    return f"<!-- measured: begin (benchmarks/{name}) -->", "<!-- measured: end -->"
+
+
+def write_measured(page: Path, script: str, text: str) -> None:
+    """Put a text between the marker lines of a page, in place of what an earlier run put there.
+
+    Args:
+        page: A Markdown file with the lines of `marks`.
+        script: See `marks`.
+        text: What it has to say.
+    """
+    begin, end = marks(script)
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"{page} needs these two lines, in this order:\n{begin}\n{end}")
+    with atomic_write(page) as file:
+        file.write(f"{before}{begin}\n\n{text}\n\n{end}{after}".encode())
 
 
 def percent(value: float | None) -> str:

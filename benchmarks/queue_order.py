@@ -18,21 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import percent
+from measure import percent, write_measured, write_result
 from numpy.typing import NDArray
 
 from segnet_res import SegmentationDataset, Segmenter
 from segnet_res.checkpoint import checkpoint_name, short_hash
 from segnet_res.classes import ClassMap
-from segnet_res.images import UInt8Array, atomic_write
+from segnet_res.images import UInt8Array
 from segnet_res.retraining.queue import FORMULA, Measured, Ranking
 from segnet_res.retraining.queue_cache import QueueCache, default_cache
 from segnet_res.retraining.queue_known import Known, learn
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "retraining.md"
-BEGIN = "<!-- measured: begin (benchmarks/queue_order.py) -->"
-END = "<!-- measured: end (benchmarks/queue_order.py) -->"
 
 SHARES = (0.1, 0.25, 0.5)
 WORST = 0.25
@@ -158,13 +156,9 @@ def main() -> None:
     result = run(arguments.checkpoint, arguments.dataset, arguments.split)
     print(table(result))
     path = RESULTS / f"queue-{checkpoint_name(arguments.checkpoint)}.json"
-    with atomic_write(path) as file:
-        file.write(json.dumps(result, indent=2).encode() + b"\n")
+    write_result(path, result)
     results = [json.loads(one.read_text()) for one in sorted(RESULTS.glob("queue-*.json"))]
-    head, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    texts = "\n\n".join(map(table, results))
-    page = f"{head}{BEGIN}\n\n{texts}\n\n{END}{rest.split(END)[1]}"
-    PAGE.write_text(page, encoding="utf-8")
+    write_measured(PAGE, __file__, "\n\n".join(map(table, results)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ peak of a process of its own that segments the same pictures.
 """
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -26,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import peak_of
+from measure import peak_of, write_measured, write_result
 
 from segnet_res import Segmenter
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
@@ -41,7 +40,6 @@ BUNDLED = ROOT / "checkpoints" / "magnetic-tile.safetensors"
 RESULTS = Path(__file__).parent / "results" / "speed.json"
 
 PAGE = ROOT / "docs" / "speed.md"
-BEGIN, END = "<!-- measured: begin (benchmarks/speed.py) -->", "<!-- measured: end -->"
 
 UNET18, UNET34 = "smp:unet-resnet18", "smp:unet-resnet34"
 
@@ -326,14 +324,6 @@ def tables(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_tables(result: dict[str, Any]) -> None:
-    """Put the tables between the marker lines of the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(result)}\n\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -347,10 +337,9 @@ def main() -> None:
         resolve_device(arguments.device),
         QUICK if arguments.quick else FULL,
     )
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_result(arguments.json, result)
     if arguments.json == RESULTS:
-        write_tables(result)
+        write_measured(PAGE, __file__, tables(result))
     for name, seconds in sorted(result["seconds_a_picture"].items(), key=lambda item: item[1]):
         print(f"{name:45} {1000 * seconds:8.1f} ms a picture")
     for backend, one in result["commands"].items():

@@ -23,7 +23,7 @@ _SLOWER = 1 / 16
 # A class that looks like nothing the parent knows is not found that way: frays, of which a parent
 # had seen none, were at an IoU of 0 % on the very pictures of the training after 560 steps, and
 # after 500 at a third of the parent's rate. With the rate of a first training, half of the crops
-# and 1,500 steps they are found: `benchmarks/loop.py`.
+# and 1,400 steps they are found: `benchmarks/loop.py`.
 _STEPS_A_NEW_CLASS = 100
 
 # So many times is the candidate validated, the best of them kept.

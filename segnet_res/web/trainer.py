@@ -31,6 +31,7 @@ class Trainer:
             "classes": self._classes,
             "freeze": self._freeze,
             "freezing": self._freezing,
+            "start": self._start,
             "watch": self._watch,
             "stop": self._stop,
             "resume": self._resume,
@@ -59,16 +60,15 @@ class Trainer:
             - ``resume``: go on with ``run``; with ``leave_out`` without the pictures for which it
               was refused.
         """
-        fields: dict[str, Any] = content if isinstance(content, dict) else {}
-        reply = answered(new_reply("train", content), lambda: self._act(fields, user))
+        # Who is logged in is ours to say: it replaces whatever a browser sent by that name.
+        fields = (content if isinstance(content, dict) else {}) | {"user": user}
+        reply = answered(new_reply("train", content), lambda: self._act(fields))
         if reply["error"] is not None:
             reply["error"] = for_page(reply["error"])
         return reply
 
-    def _act(self, fields: dict[str, Any], user: str | None) -> Reply:
+    def _act(self, fields: dict[str, Any]) -> Reply:
         name = fields.get("action")
-        if name == "start":
-            return self._start(fields, user)
         action = self._actions.get(name) if isinstance(name, str) else None
         if action is None:
             raise UsageError("the page asked for something unknown; reload it")
@@ -94,9 +94,9 @@ class Trainer:
     def _freezing(self, fields: dict[str, Any]) -> Reply:
         return _frozen(self._backend.jobs.find(fields.get("job"), Freezing))
 
-    def _start(self, fields: dict[str, Any], user: str | None) -> Reply:
+    def _start(self, fields: dict[str, Any]) -> Reply:
         out = self._retrainings().new(fields.get("name"))
-        runs.start(out, request_of(self._backend, _form(fields), user))
+        runs.start(out, request_of(self._backend, _form(fields), fields["user"]))
         return self._watch({"run": out.name})
 
     def _watch(self, fields: dict[str, Any]) -> Reply:
