@@ -158,7 +158,8 @@ class Drafts:
     def list(self, who: str) -> tuple[DraftFacts, ...]:
         """Return what is known of somebody's drafts, the newest first."""
         found = []
-        for path in self.folder.glob(f"{_hash(who)}-*.png"):
+        # `when` knows milliseconds; what it cannot tell apart stays in the order of the files.
+        for _, path in sorted(map(_aged, self.folder.glob(f"{_hash(who)}-*.png")), reverse=True):
             # One that was replaced or removed meanwhile is none, either.
             with suppress(*_DAMAGE), Image.open(path, formats=("PNG",)) as image:
                 facts = _read_facts(image)[1]
