@@ -68,6 +68,7 @@ def random_crop(
     focus: int | None,
     ignore_index: int,
     rng: np.random.Generator,
+    zoom: float = 1.0,
 ) -> tuple[UInt8Array, UInt8Array]:
     """Cut a square out of a picture and its mask at a random scale.
 
@@ -80,12 +81,13 @@ def random_crop(
         focus: A label; the crop holds one of its pixels, where there is one. None: anywhere.
         ignore_index: Label of pixels that count nowhere.
         rng: Where chance comes from.
+        zoom: A further factor by which the picture is enlarged, always the same.
 
     Returns:
         (size, size, C) uint8 and (size, size) uint8. Beyond the picture's border the picture is
         mirrored and the labels are ``ignore_index``.
     """
-    factor = scale ** rng.uniform(-1, 1)
+    factor = zoom * scale ** rng.uniform(-1, 1)
     window = max(1, round(size / factor))
     height, width = labels.shape
     spots = np.flatnonzero(labels == focus) if focus is not None else np.empty(0, np.int64)

@@ -34,6 +34,8 @@ class TrainConfig:
         batch: Crops in a step and process.
         crop: Height and width of the crops in pixels, a multiple of 32.
         scale: The crops are drawn from pictures enlarged by 1/scale to scale.
+        coarse: Share of the epochs, the first ones, whose crops show the same at half the size,
+            in a quarter of the time; rounded down to whole epochs.
         rare: Share of the crops that are drawn around a pixel of a class picked evenly among all;
             the others anywhere.
         paste: Share of the crops that get the defects of another picture pasted in.
@@ -71,6 +73,7 @@ class TrainConfig:
     batch: int = 8
     crop: int = 192
     scale: float = 1.5
+    coarse: float = 0.0
     rare: float = 0.5
     paste: float = 0.0
     augment: str = "inspection"
@@ -106,6 +109,7 @@ class TrainConfig:
             ("batch", self.batch >= 1, "give at least 1"),
             ("crop", self.crop >= 32 and self.crop % 32 == 0, "give a multiple of 32"),
             ("scale", 1 <= self.scale <= 8, "give 1 (no scaling) to 8"),
+            ("coarse", 0 <= self.coarse < 1, "give a share from 0 to below 1"),
             ("rare", 0 <= self.rare <= 1, "give 0 to 1"),
             ("paste", 0 <= self.paste <= 1, "give 0 to 1"),
             ("augment", self.augment in AUGMENTATIONS, f"choose {', '.join(AUGMENTATIONS)}"),
@@ -122,6 +126,12 @@ class TrainConfig:
             ("seed", 0 <= self.seed < 2**63, "give 0 or more"),
             ("workers", self.workers >= -1, "give -1 (automatic) or more"),
         ]
+
+    @property
+    def coarse_epochs(self) -> int:
+        """How many epochs, from the first on, see crops of half the size."""
+        # What was meant as a whole number shall not miss it by the last bit.
+        return int(self.coarse * self.epochs + 1e-9)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -23,6 +23,7 @@ TINY_SIZES = {"a": (32, 32), "b": (37, 45), "nested/c": (64, 48), "d": (33, 32)}
 TINY_SPLITS = {"train": ["a", "b"], "val": ["nested/c", "d"]}
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest runs without its extension as well
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than cores for ``-n auto``: a third of the time is waiting."""
     return min(4, len(os.sched_getaffinity(0)) + 1)

@@ -83,7 +83,7 @@ class Bar:
         self._task = task
 
     def advance(
-        self, count: int = 1, *, note: str | None = None, description: str | None = None
+        self, count: float = 1, *, note: str | None = None, description: str | None = None
     ) -> None:
         """Count finished items; ``note`` is shown at the end of the line (loss, mIoU, ...)."""
         given = {"note": note, "description": description}
@@ -100,10 +100,10 @@ class Bar:
 @contextmanager
 def progress(
     description: str,
-    total: int | None,
+    total: float | None,
     *,
     unit: str = "images",
-    done: int = 0,
+    done: float = 0,
     hidden: bool = False,
 ) -> Iterator[Bar]:
     """Show a progress bar with count, rate and time left on stderr while the block runs.
@@ -143,7 +143,7 @@ def progress(
         transient=True,
         disable=hidden or not screen.is_terminal,
     ) as bar:
-        yield Bar(bar, bar.add_task(description, total=total, completed=done, note=""))
+        yield Bar(bar, bar.add_task(description, total=total, completed=round(done), note=""))
 
 
 class CommandGroup(TyperGroup):

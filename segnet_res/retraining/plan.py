@@ -161,6 +161,8 @@ def choose_options(
         "skip": fresh.skip,
         "path": fresh.path,
         "pyramid": fresh.pyramid,
+        # The parent has seen things large; now the fine ones it knows must not be lost.
+        "coarse": 0.0,
         "epochs": epochs,
         "steps": math.ceil(steps / max(1, epochs)),
         "lr": rate,

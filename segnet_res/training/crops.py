@@ -56,6 +56,7 @@ class Crops(Dataset[Crop | SegnetResError]):
         pixels: (pictures, classes) int64, labelled pixels of each class in each picture.
         config: crop, scale, rare, paste, augment and seed count.
         pools: Each crop comes from one of these; none: every picture is drawn alike.
+        coarse: The first so many crops are drawn as all others, then shrunk to half their size.
 
     Raises:
         UsageError: when defects shall be pasted and no class is the background.
@@ -68,9 +69,11 @@ class Crops(Dataset[Crop | SegnetResError]):
         config: TrainConfig,
         *,
         pools: tuple[Pool, ...] = (),
+        coarse: int = 0,
     ) -> None:
         self.dataset = dataset
         self.config = config
+        self.coarse = coarse
         self._augment = build_augmentation(config.augment)
         every = pools or (Pool(1.0, np.arange(len(dataset))),)
         # The pictures of each pool, and for each class that occurs those that hold it.
@@ -98,9 +101,10 @@ class Crops(Dataset[Crop | SegnetResError]):
         rng = np.random.default_rng([config.seed, number])
         focus, index = self._draw(rng)
         sample = self.dataset[index]
-        image, labels = self._window(sample, focus, rng)
+        size = config.crop // 2 if number < self.coarse else config.crop
+        image, labels = self._window(sample, focus, size, rng)
         if config.paste and self._defects and rng.random() < config.paste:
-            image, labels = self._with_defects(image, labels, rng)
+            image, labels = self._with_defects(image, labels, size, rng)
         self._augment.set_random_seed(int(rng.integers(2**31)))
         changed = self._augment(image=image, mask=labels)
         image = np.ascontiguousarray(changed["image"].transpose(2, 0, 1))
@@ -108,12 +112,13 @@ class Crops(Dataset[Crop | SegnetResError]):
         return torch.from_numpy(image), torch.from_numpy(labels), sample.stem
 
     def _window(
-        self, sample: Sample, focus: int | None, rng: np.random.Generator
+        self, sample: Sample, focus: int | None, size: int, rng: np.random.Generator
     ) -> tuple[UInt8Array, UInt8Array]:
         return random_crop(
             sample.image,
             sample.labels,
-            size=self.config.crop,
+            size=size,
+            zoom=size / self.config.crop,
             scale=self.config.scale,
             focus=focus,
             ignore_index=self.dataset.class_map.ignore_index,
@@ -121,7 +126,7 @@ class Crops(Dataset[Crop | SegnetResError]):
         )
 
     def _with_defects(
-        self, image: UInt8Array, labels: UInt8Array, rng: np.random.Generator
+        self, image: UInt8Array, labels: UInt8Array, size: int, rng: np.random.Generator
     ) -> tuple[UInt8Array, UInt8Array]:
         """Paste what a crop of another picture has of a class drawn evenly among the defects."""
         focus = int(rng.choice(self._defects))
@@ -130,7 +135,7 @@ class Crops(Dataset[Crop | SegnetResError]):
         return paste(
             image,
             labels,
-            *self._window(donor, focus, rng),
+            *self._window(donor, focus, size, rng),
             background=self._background,
             ignore_index=self.dataset.class_map.ignore_index,
         )

@@ -254,7 +254,13 @@ class _Trainer:
             self.forward = torch.compile(self.forward)  # type: ignore[assignment]
         self.sampler = EpochSampler(self.steps, config.batch, group.rank, group.world)
         self.loader = build_loader(
-            Crops(training, begin.statistics.pixels, config, pools=begin.statistics.pools),
+            Crops(
+                training,
+                begin.statistics.pixels,
+                config,
+                pools=begin.statistics.pools,
+                coarse=config.coarse_epochs * self.steps * config.batch * group.world,
+            ),
             self.sampler,
             workers=worker_count(config),
             pin=group.device.type == "cuda",

@@ -81,6 +81,24 @@ def test_pasting_needs_a_background(tiny_dataset):
         Crops(dataset, np.ones((2, 2), np.int64), TrainConfig(crop=32, paste=0.5))
 
 
+def test_the_first_crops_show_the_same_at_half_the_size(tiny_dataset):
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    pixels = measure(dataset).pixels
+    config = TrainConfig(crop=64, scale=1.2, augment="none")
+    fine, coarse = Crops(dataset, pixels, config), Crops(dataset, pixels, config, coarse=3)
+    for number in range(3):
+        image, labels, stem = coarse[number]
+        large, large_labels, large_stem = fine[number]
+        assert image.shape == (1, 32, 32)
+        assert labels.shape == (32, 32)
+        assert stem == large_stem
+        halves = torch.nn.functional.avg_pool2d(large.float(), 2)
+        assert (image.float() - halves).abs().mean() < (halves - halves.mean()).abs().mean() / 2
+        assert (labels == large_labels[::2, ::2]).float().mean() > 0.9
+    for one, other in zip(coarse[3], fine[3], strict=True):
+        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
 def test_processes_share_the_crops_without_overlap():
     samplers = [EpochSampler(3, 2, rank, 2) for rank in range(2)]
     for sampler in samplers:

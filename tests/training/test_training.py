@@ -97,6 +97,28 @@ def test_a_resumed_run_ends_with_the_same_weights(tiny_dataset, tmp_path, stop_i
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
+def test_a_run_that_starts_coarse_is_resumed_on_either_side(tiny_dataset, tmp_path, monkeypatch):
+    config = TrainConfig(**(QUICK.to_dict() | {"crop": 64, "coarse": 0.67}))
+    sizes = []
+    step = _Trainer._step
+
+    def noting(self, number, batch):
+        sizes.append(batch.images.shape[-1])
+        return step(self, number, batch)
+
+    monkeypatch.setattr(_Trainer, "_step", noting)
+    whole = RunFolder(tmp_path / "whole")
+    list(train(config, tiny_dataset, whole.path))
+    assert sizes == [32] * 8 + [64] * 4  # two epochs of three
+    for epoch in (2, 3):
+        broken = RunFolder(tmp_path / f"broken-{epoch}")
+        for event in train_events(config, tiny_dataset, broken.path):
+            if isinstance(event, Step) and event.epoch == epoch:
+                break
+        list(train(config, tiny_dataset, broken.path, resume=True))
+        assert_equal_weights(whole.last, broken.last)
+
+
 def test_workers_do_not_change_the_result(tiny_dataset, tmp_path):
     config = TrainConfig(**(QUICK.to_dict() | {"epochs": 1}))
     with_workers = TrainConfig(**(config.to_dict() | {"workers": 2}))
