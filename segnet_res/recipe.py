@@ -35,7 +35,7 @@ class TrainConfig:
         crop: Height and width of the crops in pixels, a multiple of 32.
         scale: The crops are drawn from pictures enlarged by 1/scale to scale.
         coarse: Share of the epochs, the first ones, whose crops show the same at half the size,
-            in a quarter of the time; rounded down to whole epochs.
+            with a quarter of the pixels; rounded down to whole epochs.
         rare: Share of the crops that are drawn around a pixel of a class picked evenly among all;
             the others anywhere.
         paste: Share of the crops that get the defects of another picture pasted in.

@@ -195,7 +195,7 @@ def _show(events: "Iterator[Event]", config: TrainConfig) -> bool:
         for _ in events:
             pass
         return True
-    # Crops of half the size take a quarter of the time: counted so, the time left is told well.
+    # Crops of half the size have a quarter of the pixels: counted so, the time left is told well.
     sizes = [0.25] * config.coarse_epochs + [1.0] * (config.epochs - config.coarse_epochs)
     whole = first.steps * first.images
     miou = ""
