@@ -192,13 +192,15 @@ def test_a_running_job_goes_on_through_a_reload(page):
     assert len(column(page, 1)) == 10
 
 
-def test_a_server_that_has_gone_is_told(open_page, checkpoints, data, problems):
-    running = start_page(checkpoints, "--data", str(data))
+def test_a_server_that_has_gone_is_told(open_page, checkpoints, tmp_path, problems):
+    # So many that the job is not done before the server has ended, however slow the test is.
+    make_dataset(tmp_path / "long", [f"part{i:03}" for i in range(600)], (250, 250))
+    running = start_page(checkpoints, "--data", str(tmp_path))
     server = next(running)
     page = open_page(server.url)
     page.get_by_role("tab", name="Evaluate").click()
     page.wait_for_selector(".sr-evaluate[data-sets]")
-    page.get_by_role("combobox", name="Dataset").select_option("many")
+    page.get_by_role("combobox", name="Dataset").select_option("long")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.wait_for_selector(".sr-pictures tbody tr")
     # Ends the server, in the middle of the job.
