@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -48,6 +49,9 @@ OTHER_LOSSES = ("dice", "focal", "lovasz")
 PEERS = ("unet-resnet18", "unet-resnet34", "fpn-resnet34", "deeplabv3plus-resnet34",
          "segformer-mit_b0", "unet-mobilenet_v2")  # fmt: skip
 AUGMENT = {"tiles": "inspection", "roads": "scene"}
+
+Runs = list[dict[str, Any]]
+"""Results of one row, one for each seed."""
 
 
 @dataclass(frozen=True)
@@ -158,48 +162,65 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def table() -> str:
-    """Return one table a data set and budget, from all results there are."""
-    rows = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    groups: dict[tuple[Any, ...], dict[tuple[str, str], list[dict[str, Any]]]] = {}
-    for row in rows:
-        config = row["config"]
-        budget = (row["data"], row["size"], row["epochs"], config["steps"], config["batch"],
-                  config["crop"], row["machine"])  # fmt: skip
-        groups.setdefault(budget, {}).setdefault((row["network"], row["loss"]), []).append(row)
+    """Return two tables for each data set and budget, from all results there are.
+
+    The first ranks the rows, the second has their IoU per class. More than one seed: the mean,
+    and an interval that holds the intervals of all.
+    """
+    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    groups: dict[tuple[Any, ...], dict[tuple[str, str], Runs]] = {}
+    for result in results:
+        config = result["config"]
+        budget = (result["data"], result["size"], result["epochs"], config["steps"],
+                  config["batch"], config["crop"], result["machine"])  # fmt: skip
+        members = groups.setdefault(budget, {})
+        members.setdefault((result["network"], result["loss"]), []).append(result)
     lines = []
     for (data, size, epochs, steps, batch, crop, device), members in groups.items():
-        budget = f"{epochs} epochs of {steps or 'as many'} steps, {batch} crops of {crop}"
+        ranked = sorted(members.items(), key=lambda item: -_mean(item[1], "miou"))
+        any_run = ranked[0][1][0]
+        classes = [one["name"] for one in any_run["classes"]]
         lines += [
             f"## {data}, size {size}",
             "",
-            f"{budget} pixels, on {device}.",
+            f"{epochs} epochs of {steps or 'as many'} steps, {batch} crops of {crop} pixels, on "
+            f"{device}; measured after the last epoch on {any_run['pictures']} pictures "
+            f"that the training has not seen.",
             "",
             "| network | loss | seeds | mIoU | 95 % interval | overkill | escape "
-            "| epochs to 90 % | M parameters | GFLOP a megapixel |",
-            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+            "| epochs to 90 % | minutes | M parameters | GFLOP a megapixel |",
+            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+            *(_summary(network, loss, runs) for (network, loss), runs in ranked),
+            "",
+            f"| IoU | loss | {' | '.join(classes)} |",
+            "|---|---|" + "---:|" * len(classes),
+            *(_classes(network, loss, runs) for (network, loss), runs in ranked),
+            "",
         ]
-        ranked = sorted(members.items(), key=lambda item: -_mean(item[1], "miou"))
-        lines += [_row(network, loss, seeds) for (network, loss), seeds in ranked]
-        lines += [""]
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
 
 
-def _row(network: str, loss: str, seeds: list[dict[str, Any]]) -> str:
-    low = min(row["miou_interval"][0] for row in seeds)
-    high = max(row["miou_interval"][1] for row in seeds)
-    tiles = seeds[0]["data"] == "tiles"
+def _summary(network: str, loss: str, runs: Runs) -> str:
+    low = min(run["miou_interval"][0] for run in runs)
+    high = max(run["miou_interval"][1] for run in runs)
+    tiles = runs[0]["data"] == "tiles"
     return (
-        f"| {network} | {loss} | {len(seeds)} | {percent(_mean(seeds, 'miou'))} "
+        f"| {network} | {loss} | {len(runs)} | {percent(_mean(runs, 'miou'))} "
         f"| {percent(low)} to {percent(high)} "
-        f"| {percent(_mean(seeds, 'overkill') if tiles else None)} "
-        f"| {percent(_mean(seeds, 'escape') if tiles else None)} "
-        f"| {_mean(seeds, 'epochs_to_90'):.0f} | {seeds[0]['parameters'] / 1e6:.2f} "
-        f"| {seeds[0]['gflop_per_megapixel']:.0f} |"
+        f"| {percent(_mean(runs, 'overkill') if tiles else None)} "
+        f"| {percent(_mean(runs, 'escape') if tiles else None)} "
+        f"| {_mean(runs, 'epochs_to_90'):.0f} | {_mean(runs, 'train_seconds') / 60:.0f} "
+        f"| {runs[0]['parameters'] / 1e6:.2f} | {runs[0]['gflop_per_megapixel']:.0f} |"
     )
 
 
-def _mean(rows: list[dict[str, Any]], key: str) -> float:
-    return float(sum(row[key] for row in rows) / len(rows))
+def _classes(network: str, loss: str, runs: Runs) -> str:
+    of_each = zip(*([one["iou"] for one in run["classes"]] for run in runs), strict=True)
+    return f"| {network} | {loss} | {' | '.join(percent(fmean(values)) for values in of_each)} |"
+
+
+def _mean(runs: Runs, key: str) -> float:
+    return fmean(run[key] for run in runs)
 
 
 def main() -> None:
