@@ -27,7 +27,6 @@ import torch
 from measure import (
     confusions,
     gflop,
-    marks,
     parameters,
     percent,
     scores,
@@ -42,13 +41,30 @@ from segnet_res.data.dataset import read_split
 from segnet_res.models.names import RESIDUALS
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
-DOCS = Path(__file__).parents[1] / "docs" / "accuracy.md"
+ROOT = Path(__file__).parents[1]
 
 LOSSES = ("cross-entropy", "balanced", "relaxed")
-OTHER_LOSSES = ("dice", "focal", "lovasz")
+OTHER_LOSSES = ("adjusted", "dice", "focal", "lovasz")
+# What else a recipe may change, each alone.
+VARIANTS = {
+    "coarse": ("--coarse", "0.6"),
+    "evenly-drawn": ("--rare", "0"),
+    "no-average": ("--ema", "0"),
+}
+# Defects lie on a background; in a road scene nothing does.
+TILE_VARIANTS = {"paste": ("--paste", "0.3")}
 PEERS = ("unet-resnet18", "unet-resnet34", "fpn-resnet34", "deeplabv3plus-resnet34",
          "segformer-mit_b0", "unet-mobilenet_v2")  # fmt: skip
 AUGMENT = {"tiles": "inspection", "roads": "scene"}
+
+# What README shows beside the peers.
+SHORT = (("segnet", "cross-entropy"), ("segnet", "relaxed"), ("ressegnet", "relaxed"))
+
+Budget = tuple[str, str, str]
+"""Data set, size of our networks, and the budget in words."""
+
+Row = tuple[str, str]
+"""Network and loss."""
 
 Runs = list[dict[str, Any]]
 """Results of one row, one for each seed."""
@@ -68,8 +84,8 @@ class Experiment:
         return f"{self.network}_{self.loss}".replace(":", "-")
 
 
-def experiments(size: str) -> Iterator[Experiment]:
-    """Yield all rows: networks by losses, other losses, peers."""
+def experiments(size: str, data: str) -> Iterator[Experiment]:
+    """Yield all rows: networks by losses, other losses, variants of the recipe, peers."""
     networks = {"segnet": ["--arch", f"segnet-{size}"]}
     for one in RESIDUALS:
         off = [f"--no-{other}" for other in RESIDUALS if other != one]
@@ -80,6 +96,9 @@ def experiments(size: str) -> Iterator[Experiment]:
             yield Experiment(network, loss, (*options, "--loss", loss))
     for loss in OTHER_LOSSES:
         yield Experiment("ressegnet", loss, (*networks["ressegnet"], "--loss", loss))
+    for variant, options in (VARIANTS | (TILE_VARIANTS if data == "tiles" else {})).items():
+        words = (*networks["ressegnet"], "--loss", "relaxed", *options)
+        yield Experiment(f"ressegnet:{variant}", "relaxed", words)
     for peer in PEERS:
         yield Experiment(peer, "relaxed", ("--arch", f"smp:{peer}", "--loss", "relaxed"))
 
@@ -141,7 +160,7 @@ def run(arguments: argparse.Namespace) -> None:
         for seed in arguments.seeds
         for name, data in folders.items()
         if data is not None
-        for experiment in experiments(arguments.size)
+        for experiment in experiments(arguments.size, name)
         if not arguments.only or experiment.name in arguments.only
     ]
     for number, (seed, name, data, experiment) in enumerate(jobs, 1):
@@ -161,42 +180,59 @@ def run(arguments: argparse.Namespace) -> None:
         write_result(result, content)
 
 
-def table() -> str:
-    """Return two tables for each data set and budget, from all results there are.
+def read_results() -> dict[Budget, dict[Row, Runs]]:
+    """Return all results there are by data set and budget, then by row, best rows first."""
+    groups: dict[Budget, dict[Row, Runs]] = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text())
+        config, device = result["config"], result["machine"]
+        budget = (f"{result['epochs']} epochs of {config['steps'] or 'as many'} steps, "
+                  f"{config['batch']} crops of {config['crop']} pixels, on {device}")  # fmt: skip
+        rows = groups.setdefault((result["data"], result["size"], budget), {})
+        rows.setdefault((result["network"], result["loss"]), []).append(result)
+    return {
+        budget: dict(sorted(rows.items(), key=lambda row: -_mean(row[1], "miou")))
+        for budget, rows in groups.items()
+    }
 
-    The first ranks the rows, the second has their IoU per class. More than one seed: the mean,
-    and an interval that holds the intervals of all.
-    """
-    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    groups: dict[tuple[Any, ...], dict[tuple[str, str], Runs]] = {}
-    for result in results:
-        config = result["config"]
-        budget = (result["data"], result["size"], result["epochs"], config["steps"],
-                  config["batch"], config["crop"], result["machine"])  # fmt: skip
-        members = groups.setdefault(budget, {})
-        members.setdefault((result["network"], result["loss"]), []).append(result)
+
+def full_tables() -> str:
+    """Return two tables for each data set and budget: the rows ranked, and their IoU per class."""
     lines = []
-    for (data, size, epochs, steps, batch, crop, device), members in groups.items():
-        ranked = sorted(members.items(), key=lambda item: -_mean(item[1], "miou"))
-        any_run = ranked[0][1][0]
+    for (data, size, budget), rows in read_results().items():
+        any_run = next(iter(rows.values()))[0]
         classes = [one["name"] for one in any_run["classes"]]
         lines += [
             f"## {data}, size {size}",
             "",
-            f"{epochs} epochs of {steps or 'as many'} steps, {batch} crops of {crop} pixels, on "
-            f"{device}; measured after the last epoch on {any_run['pictures']} pictures "
-            f"that the training has not seen.",
+            f"{budget}; measured after the last epoch on {any_run['pictures']} pictures that the "
+            "training has not seen.",
             "",
             "| network | loss | seeds | mIoU | 95 % interval | overkill | escape "
             "| epochs to 90 % | minutes | M parameters | GFLOP a megapixel |",
             "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-            *(_summary(network, loss, runs) for (network, loss), runs in ranked),
+            *(_summary(network, loss, runs) for (network, loss), runs in rows.items()),
             "",
             f"| IoU | loss | {' | '.join(classes)} |",
             "|---|---|" + "---:|" * len(classes),
-            *(_classes(network, loss, runs) for (network, loss), runs in ranked),
+            *(_classes(network, loss, runs) for (network, loss), runs in rows.items()),
             "",
         ]
+    return "\n".join(lines).rstrip()
+
+
+def short_tables() -> str:
+    """Return for each data set and budget how the default stands to plain SegNet and to peers."""
+    lines = []
+    for (data, _, budget), rows in read_results().items():
+        chosen = [
+            f"| {network} | {loss} | {percent(_mean(runs, 'miou'))} "
+            f"| {runs[0]['parameters'] / 1e6:.2f} |"
+            for (network, loss), runs in rows.items()
+            if network in PEERS or (network, loss) in SHORT
+        ]
+        lines += [f"{data}: {budget}.", "", "| network | loss | mIoU | M parameters |",
+                  "|---|---|---:|---:|", *chosen, ""]  # fmt: skip
     return "\n".join(lines).rstrip()
 
 
@@ -227,7 +263,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("table", help="write the tables of docs/accuracy.md from the results")
+    commands.add_parser("table", help="write the tables of docs/accuracy.md and README")
     runs = commands.add_parser("run", help="train and measure what is missing")
     runs.add_argument("--tiles", type=Path, help="dataset folder of magnetic-tile")
     runs.add_argument("--roads", type=Path, help="dataset folder of camvid")
@@ -243,9 +279,8 @@ def main() -> None:
     if arguments.command == "run":
         run(arguments)
     else:
-        if not DOCS.exists():
-            DOCS.write_text("\n\n".join(("# Accuracy", *marks(__file__))) + "\n")
-        write_measured(DOCS, __file__, table())
+        write_measured(ROOT / "docs" / "accuracy.md", __file__, full_tables())
+        write_measured(ROOT / "README.md", __file__, short_tables())
 
 
 if __name__ == "__main__":

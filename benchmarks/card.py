@@ -2,8 +2,9 @@
 
     python benchmarks/card.py checkpoints/magnetic-tile.safetensors data/tiles --split val
 
-Writes ``benchmarks/results/<name>-<split>.json`` and, in the card beside the checkpoint, the part
-between the two marker lines; the rest of the card is left as it is.
+Writes ``benchmarks/results/<name>-<split>.json``, a picture of what was taken for what,
+``checkpoints/<name>-<split>.png``, and in the card beside the checkpoint the part between the two
+marker lines; the rest of the card is left as it is.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from measure import confusions, gflop, parameters, percent, scores, write_measured, write_result
 
 from segnet_res import SegmentationDataset, Segmenter, build_model
@@ -31,13 +33,15 @@ def measure(checkpoint: Path, root: Path, split: str, device: str, flips: bool) 
     """Return everything that the card tells."""
     dataset = SegmentationDataset(root, split)
     segmenter = Segmenter.from_checkpoint(checkpoint, device, flips=flips)
+    counts = confusions(segmenter, dataset)
     return {
         "checkpoint": checkpoint.name,
         "hash": short_hash(checkpoint),
         "data": dataset.info.name,
         "split": split,
         "flips": flips,
-        **scores(confusions(segmenter, dataset), dataset),
+        **scores(counts, dataset),
+        "confusion": counts.sum(axis=0).tolist(),
         "speed": speed(checkpoint, device, dataset),
         "machine": segmenter.device,
         "torch": torch.__version__,
@@ -73,6 +77,28 @@ def speed(checkpoint: Path, device: str, dataset: SegmentationDataset) -> dict[s
     }
 
 
+def draw_confusion(result: dict[str, Any], path: Path) -> None:
+    """Draw which share of the pixels of each class was taken for which, as PNG."""
+    counts = np.array(result["confusion"])
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = [score["name"] for score in result["classes"]]
+    figure = Figure(
+        figsize=(2.2 + 0.55 * len(names), 1.6 + 0.45 * len(names)), layout="constrained"
+    )
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    axes.set(xlabel="taken for", ylabel="marked as", title="Pixels of each class, in %")
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    for (row, column), share in np.ndenumerate(shares):
+        # A class without pixels says nothing, and zeros only hide what is not zero.
+        if share >= 0.05:
+            text = f"{share:.1f}" if share < 10 else f"{share:.0f}"
+            color = "white" if share > 60 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
+    figure.savefig(path, dpi=110)
+
+
 def command(checkpoint: Path) -> str:
     """Return the command line that trains such a checkpoint: the options that are not defaults."""
     meta, base = read_metadata(checkpoint), TrainConfig().to_dict()
@@ -87,8 +113,8 @@ def command(checkpoint: Path) -> str:
     return " ".join(["segnet-res train DATASET --out RUN", *parent, *words])
 
 
-def table(result: dict[str, Any], line: str) -> str:
-    """Return the measured part of the card."""
+def table(result: dict[str, Any], line: str, picture: str) -> str:
+    """Return the measured part of the card, with its picture by a name beside the card."""
     low, high = result["miou_interval"]
     speed = result["speed"]
     rows = [
@@ -114,6 +140,9 @@ def table(result: dict[str, Any], line: str) -> str:
         "",
         f"Whole pictures, defective when {SMALLEST} pixels are: overkill (sound called defective) "
         f"{percent(result['overkill'])}, escape (defective passed) {percent(result['escape'])}.",
+        "",
+        f"![Confusion matrix: the share of the pixels of each class that was taken for each]"
+        f"({picture})",
         "",
         f"Size and speed: {speed['parameters'] / 1e6:.2f} M parameters, "
         f"{speed['gflop_per_megapixel']:.0f} GFLOP a megapixel; {speed['times_as_fast']:.2f} times "
@@ -143,11 +172,13 @@ def main() -> None:
     result = measure(
         checkpoint, arguments.dataset, arguments.split, arguments.device, arguments.flips
     )
-    name = f"{checkpoint.stem}-{arguments.split}{'-flips' if arguments.flips else ''}.json"
-    write_result(RESULTS / name, result)
-    measured = table(result, command(checkpoint))
+    name = f"{checkpoint.stem}-{arguments.split}"
+    write_result(RESULTS / f"{name}{'-flips' if arguments.flips else ''}.json", result)
+    picture = checkpoint.with_name(f"{name}.png")
+    measured = table(result, command(checkpoint), picture.name)
     card = checkpoint.with_suffix(".md")
     if card.exists() and not arguments.flips:
+        draw_confusion(result, picture)
         write_measured(card, __file__, measured)
     print(measured)
 
