@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -110,7 +111,9 @@ def train(experiment: Experiment, data: Path, out: Path, seed: int, common: list
         words += ["--resume"]
     else:
         words += ["--seed", str(seed), *common, *experiment.options]
-    subprocess.run(words, check=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.with_suffix(".log").open("a") as log:
+        subprocess.run(words, check=True, stdout=log, stderr=subprocess.STDOUT)
 
 
 def measure(out: Path, data: Path, device: str) -> dict[str, Any]:
@@ -155,7 +158,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.drive and arguments.roads:
         target = arguments.out / f"without-{arguments.drive}"
         folders["roads"] = leave_out(arguments.roads, arguments.drive, target)
-    jobs = [
+    wanted = [
         (seed, name, data, experiment)
         for seed in arguments.seeds
         for name, data in folders.items()
@@ -163,21 +166,33 @@ def run(arguments: argparse.Namespace) -> None:
         for experiment in experiments(arguments.size, name)
         if not arguments.only or experiment.name in arguments.only
     ]
-    for number, (seed, name, data, experiment) in enumerate(jobs, 1):
+
+    def one(seed: int, name: str, data: Path, experiment: Experiment) -> None:
         split = f"{name}-{arguments.drive}" if name == "roads" and arguments.drive else name
         label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}"
         result = RESULTS / f"{label}.json"
-        print(f"{number}/{len(jobs)} {label}{' (done before)' if result.exists() else ''}")
         if result.exists():
-            continue
+            print(f"{label}: done before")
+            return
         out = arguments.out / label
+        print(f"{label}: begins; {out.with_suffix('.log')} tells how far it is")
         common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[name]]
         common += ["--device", arguments.device, *arguments.options]
         train(experiment, data, out, seed, common)
         content = {"data": split, "network": experiment.network, "loss": experiment.loss,
-                   "size": arguments.size, "seed": seed}  # fmt: skip
+                   "size": arguments.size, "seed": seed, "jobs": arguments.jobs}  # fmt: skip
         content |= measure(out, data, arguments.device)
         write_result(result, content)
+        print(f"{label}: mIoU {percent(content['miou'])}")
+
+    # Small networks leave most of a large GPU idle.
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        running = [pool.submit(one, *job) for job in wanted]
+        try:
+            for future in as_completed(running):
+                future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def read_results() -> dict[Budget, dict[Row, Runs]]:
@@ -185,9 +200,10 @@ def read_results() -> dict[Budget, dict[Row, Runs]]:
     groups: dict[Budget, dict[Row, Runs]] = {}
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text())
-        config, device = result["config"], result["machine"]
+        config, jobs = result["config"], result.get("jobs", 1)
         budget = (f"{result['epochs']} epochs of {config['steps'] or 'as many'} steps, "
-                  f"{config['batch']} crops of {config['crop']} pixels, on {device}")  # fmt: skip
+                  f"{config['batch']} crops of {config['crop']} pixels, on {result['machine']}"
+                  f"{f', {jobs} runs beside each other' if jobs > 1 else ''}")  # fmt: skip
         rows = groups.setdefault((result["data"], result["size"], budget), {})
         rows.setdefault((result["network"], result["loss"]), []).append(result)
     return {
@@ -273,6 +289,7 @@ def main() -> None:
     runs.add_argument("--epochs", type=int, default=60)
     runs.add_argument("--seeds", type=int, nargs="+", default=[0])
     runs.add_argument("--device", default="auto")
+    runs.add_argument("--jobs", type=int, default=1, help="so many runs beside each other")
     runs.add_argument("--only", nargs="*", help="names of rows, such as ressegnet_relaxed")
     runs.add_argument("options", nargs="*", help="after --: further options of train, for all rows")
     arguments = parser.parse_args()
