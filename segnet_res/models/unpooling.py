@@ -41,14 +41,18 @@ def max_unpool(pooled: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor
         size: (H, W) of the features before pooling.
 
     Returns:
-        (N, C, H, W), of the type of ``pooled``.
+        (N, C, H, W), of the type of ``pooled``, and like it with channels first or last in memory.
     """
     height, width = size
     n, channels = pooled.shape[:2]
-    flat = torch.zeros(
-        (n, channels, height * width), dtype=pooled.dtype, device=pooled.device
-    ).scatter(2, indices.flatten(2), pooled.flatten(2))
-    return flat.view(n, channels, height, width)
+    # Along with the memory: across it the copies take longer than the work.
+    if pooled.is_contiguous(memory_format=torch.channels_last):
+        pixels = pooled.new_zeros((n, height * width, channels))
+        pixels.scatter_(1, _by_pixel(indices), _by_pixel(pooled))
+        return pixels.view(n, height, width, channels).permute(0, 3, 1, 2)
+    planes = pooled.new_zeros((n, channels, height * width))
+    planes.scatter_(2, indices.flatten(2), pooled.flatten(2))
+    return planes.view(n, channels, height, width)
 
 
 def marked_pool(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,6 +104,11 @@ def portable(model: nn.Module) -> Iterator[None]:
     finally:
         for part, flag in zip(parts, before, strict=True):
             part.portable = flag
+
+
+def _by_pixel(features: Tensor) -> Tensor:
+    """Return (N, C, h, w) as (N, h * w, C); no copy where channels come last in memory."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _doubled(features: Tensor) -> Tensor:

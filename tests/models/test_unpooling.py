@@ -12,29 +12,38 @@ from segnet_res.models import (
 )
 
 SIZES = [(2, 2), (8, 8), (7, 9), (3, 2), (32, 31)]
+ORDERS = [torch.contiguous_format, torch.channels_last]
 
 
-def features_with_ties(size):
+def features_with_ties(size, order=torch.contiguous_format):
     torch.manual_seed(0)
     # Few values, so that most windows hold ties.
-    return torch.randint(-1, 2, (2, 3, *size)).float()
+    return torch.randint(-1, 2, (2, 3, *size)).float().contiguous(memory_format=order)
 
 
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("size", SIZES)
-def test_unpooling_equals_torch_forward_and_backward(size):
+def test_unpooling_equals_torch_forward_and_backward(size, order):
     results = []
     for unpool in (
         lambda p, i: max_unpool(p, i, size),
         lambda p, i: F.max_unpool2d(p, i, 2, stride=2, output_size=size),
     ):
-        features = features_with_ties(size).requires_grad_()
+        features = features_with_ties(size, order).requires_grad_()
         pooled, indices = max_pool(features)
         restored = unpool(pooled * 2, indices)
-        (restored * torch.arange(restored.numel()).view_as(restored)).sum().backward()
+        (restored * torch.arange(restored.numel()).view(restored.shape)).sum().backward()
         results.append((restored.detach(), features.grad))
     (ours, our_grad), (torchs, torch_grad) = results
     assert torch.equal(ours, torchs)
     assert torch.equal(our_grad, torch_grad)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_unpooling_keeps_the_order_of_memory(order):
+    # Or each layer after it would have to bring the features back into its own.
+    pooled, indices = max_pool(features_with_ties((7, 9), order))
+    assert max_unpool(pooled, indices, (7, 9)).is_contiguous(memory_format=order)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -65,9 +74,10 @@ def test_it_works_in_deterministic_mode():
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("size", SIZES)
-def test_cuda_equals_the_cpu(size):
-    features = features_with_ties(size)
+def test_cuda_equals_the_cpu(size, order):
+    features = features_with_ties(size, order)
     pooled, indices = max_pool(features.cuda())
     expected, places = max_pool(features)
     restored = max_unpool(pooled, indices, size).cpu()
