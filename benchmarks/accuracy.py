@@ -52,8 +52,8 @@ VARIANTS = {
     "evenly-drawn": ("--rare", "0"),
     "no-average": ("--ema", "0"),
 }
-# Defects lie on a background; in a road scene nothing does.
-TILE_VARIANTS = {"paste": ("--paste", "0.3")}
+# Defects lie on a background, and tiles all the same way; in road scenes neither is so.
+TILE_VARIANTS = {"paste": ("--paste", "0.3"), "aligned": ("--augment", "aligned")}
 PEERS = ("unet-resnet18", "unet-resnet34", "fpn-resnet34", "deeplabv3plus-resnet34",
          "segformer-mit_b0", "unet-mobilenet_v2")  # fmt: skip
 AUGMENT = {"tiles": "inspection", "roads": "scene"}

@@ -11,6 +11,10 @@ import numpy as np
 
 from segnet_res.errors import UsageError
 from segnet_res.images import UInt8Array
+from segnet_res.recipe import AUGMENTATIONS
+
+# Mirrored: black corners would be a texture that no part has.
+_BORDER = cv2.BORDER_REFLECT_101
 
 
 def build_augmentation(name: str) -> A.Compose:
@@ -18,7 +22,9 @@ def build_augmentation(name: str) -> A.Compose:
 
     Args:
         name: ``inspection``: a part has no up or down, may lie a little askew or bent, and light,
-            focus and noise vary. ``scene``: as before, but what is up stays up. ``none``: nothing.
+            focus and noise vary. ``aligned``: as before, but all parts lie the same way, so that
+            there are mirror images and no quarter turns. ``scene``: what is up stays up as well.
+            ``none``: nothing.
 
     Returns:
         A callable on ``image=`` (H, W, C) uint8 and ``mask=`` (H, W) uint8; the size stays.
@@ -37,26 +43,30 @@ def build_augmentation(name: str) -> A.Compose:
         A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.MotionBlur(blur_limit=(3, 5))], p=0.15),
         A.GaussNoise(std_range=(0.01, 0.04), p=0.25),
     ]
-    # Mirrored borders: black corners would be a texture that no part has.
-    border = {"border_mode": cv2.BORDER_REFLECT_101}
     if name == "inspection":
-        shape = [
-            A.D4(p=1.0),
-            A.OneOf(
-                [
-                    A.Affine(rotate=(-15, 15), shear=(-5, 5), p=1.0, **border),
-                    A.ElasticTransform(alpha=30, sigma=6, p=0.5, **border),
-                ],
-                p=0.35,
-            ),
-        ]
+        shape = [A.D4(p=1.0), _bent(15, 5)]
+    elif name == "aligned":
+        shape = [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5), _bent(4, 3)]
     elif name == "scene":
-        shape = [A.HorizontalFlip(p=0.5), A.Affine(rotate=(-4, 4), p=0.2, **border)]
+        shape = [A.HorizontalFlip(p=0.5), A.Affine(rotate=(-4, 4), p=0.2, border_mode=_BORDER)]
     elif name == "none":
         return A.Compose([])
     else:
-        raise UsageError(f"augmentation {name!r} is unknown; choose inspection, scene or none")
+        raise UsageError(
+            f"augmentation {name!r} is unknown; choose one of {', '.join(AUGMENTATIONS)}"
+        )
     return A.Compose([*shape, *light])
+
+
+def _bent(rotate: int, shear: int) -> A.OneOf:
+    """Sometimes turn and shear by up to so many degrees, or bend."""
+    return A.OneOf(
+        [
+            A.Affine(rotate=(-rotate, rotate), shear=(-shear, shear), p=1.0, border_mode=_BORDER),
+            A.ElasticTransform(alpha=30, sigma=6, p=0.5, border_mode=_BORDER),
+        ],
+        p=0.35,
+    )
 
 
 def random_crop(

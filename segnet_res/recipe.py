@@ -7,7 +7,7 @@ from segnet_res.errors import UsageError
 
 LOSSES = ("relaxed", "balanced", "adjusted", "cross-entropy", "dice", "focal", "lovasz")
 SCHEDULES = ("poly", "cosine")
-AUGMENTATIONS = ("inspection", "scene", "none")
+AUGMENTATIONS = ("inspection", "aligned", "scene", "none")
 
 DEFAULT_ARCHITECTURE = "ressegnet-small"
 
@@ -40,7 +40,8 @@ class TrainConfig:
             the others anywhere.
         paste: Share of the crops that get the defects of another picture pasted in.
         augment: ``inspection`` (light, blur, noise, flips, quarter turns, rotation, elastic),
-            ``scene`` (no upside-down) or ``none``.
+            ``aligned`` (no quarter turns: all parts lie the same way), ``scene`` (no upside-down
+            either) or ``none``.
         loss: One of `LOSSES`.
         beta: ``shares`` (of the training split), ``batch`` (of each batch), or for two classes a
             number from 0 to 1; for the balanced loss.

@@ -3,6 +3,7 @@ import pytest
 
 from segnet_res.augment import build_augmentation, paste, random_crop
 from segnet_res.errors import UsageError
+from segnet_res.recipe import AUGMENTATIONS
 
 IGNORE = 255
 
@@ -45,7 +46,7 @@ def test_a_rare_pixel_is_in_the_crop():
     assert len(places) > 5  # not always in the middle
 
 
-@pytest.mark.parametrize("name", ["inspection", "scene", "none"])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_changes_keep_size_and_classes(name, channels):
     augmentation = build_augmentation(name)
@@ -62,6 +63,23 @@ def test_changes_keep_size_and_classes(name, channels):
         assert set(np.unique(changed["mask"])) <= {0, 3, IGNORE}
 
 
+@pytest.mark.parametrize(
+    ("name", "turned", "upside_down"),
+    [("inspection", True, True), ("aligned", False, True), ("scene", False, False)],
+)
+def test_what_lies_the_same_way_stays_so(name, turned, upside_down):
+    augmentation = build_augmentation(name)
+    labels = np.repeat(np.array([[0], [1]], np.uint8), 32, axis=0).repeat(64, axis=1)
+    halves = set()
+    for seed in range(40):
+        augmentation.set_random_seed(seed)
+        mask = augmentation(image=np.zeros((64, 64, 1), np.uint8), mask=labels)["mask"]
+        down, right = mask[48:].mean() - mask[:16].mean(), mask[:, 48:].mean() - mask[:, :16].mean()
+        halves.add("side" if abs(right) > abs(down) else "down" if down > 0 else "up")
+    assert ("side" in halves) == turned
+    assert ("up" in halves) == upside_down
+
+
 def test_a_seed_repeats_the_change():
     augmentation = build_augmentation("inspection")
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 1)).astype(np.uint8)
@@ -73,7 +91,7 @@ def test_a_seed_repeats_the_change():
 
 
 def test_unknown_name():
-    with pytest.raises(UsageError, match="augmentation 'x' is unknown; choose inspection"):
+    with pytest.raises(UsageError, match="augmentation 'x' is unknown; choose one of inspection"):
         build_augmentation("x")
 
 
