@@ -254,12 +254,11 @@ def short_tables() -> str:
 
 def _gain(rows: dict[Row, Runs]) -> str:
     """Say what all residual connections together give over plain SegNet, by loss."""
-    gains = [
-        f"{100 * (_mean(rows['ressegnet', loss], 'miou') - _mean(rows['segnet', loss], 'miou')):+.1f}"
-        f" ({loss})"
-        for loss in LOSSES
-        if ("ressegnet", loss) in rows and ("segnet", loss) in rows
-    ]
+    gains = []
+    for loss in LOSSES:
+        if ("ressegnet", loss) in rows and ("segnet", loss) in rows:
+            ours, plain = rows["ressegnet", loss], rows["segnet", loss]
+            gains.append(f"{100 * (_mean(ours, 'miou') - _mean(plain, 'miou')):+.1f} ({loss})")
     return f" Points of mIoU over plain SegNet: {', '.join(gains)}." if gains else ""
 
 
