@@ -4,10 +4,12 @@
 
 Writes ``benchmarks/results/<name>-<split>.json``, a picture of what was taken for what,
 ``checkpoints/<name>-<split>.png``, and in the card beside the checkpoint the part between the two
-marker lines; the rest of the card is left as it is.
+marker lines; the rest of the card is left as it is. With ``--flips`` predictions are averaged over
+mirror images; the card has both, once both were measured.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -113,14 +115,21 @@ def command(checkpoint: Path) -> str:
     return " ".join(["segnet-res train DATASET --out RUN", *parent, *words])
 
 
-def table(result: dict[str, Any], line: str, picture: str) -> str:
-    """Return the measured part of the card, with its picture by a name beside the card."""
+def table(result: dict[str, Any], flipped: dict[str, Any] | None, line: str, picture: str) -> str:
+    """Return the measured part of the card.
+
+    Args:
+        result: What `measure` returned without mirror images.
+        flipped: And with them, where that was measured.
+        line: The command line that trains such a checkpoint.
+        picture: Name of the picture of the confusion matrix, beside the card.
+    """
     low, high = result["miou_interval"]
     speed = result["speed"]
     rows = [
         f"mIoU **{percent(result['miou'])}** ({percent(low)} to {percent(high)}) on the split "
         f"`{result['split']}`: {result['pictures']} pictures of {result['parts']} parts that the "
-        "training has not seen" + (", averaged over mirror images." if result["flips"] else "."),
+        "training has not seen.",
         "",
         "| class | IoU | 95 % interval | pictures | parts | pixels |",
         "|---|---:|---:|---:|---:|---:|",
@@ -141,6 +150,7 @@ def table(result: dict[str, Any], line: str, picture: str) -> str:
         f"Whole pictures, defective when {SMALLEST} pixels are: overkill (sound called defective) "
         f"{percent(result['overkill'])}, escape (defective passed) {percent(result['escape'])}.",
         "",
+        *(_with_flips(flipped) if flipped else ()),
         f"![Confusion matrix: the share of the pixels of each class that was taken for each]"
         f"({picture})",
         "",
@@ -159,6 +169,22 @@ def table(result: dict[str, Any], line: str, picture: str) -> str:
     return "\n".join(rows)
 
 
+def _with_flips(result: dict[str, Any]) -> tuple[str, str]:
+    low, high = result["miou_interval"]
+    return (
+        f"Averaged over mirror images (`--tta flips`, four times the work): mIoU "
+        f"{percent(result['miou'])} ({percent(low)} to {percent(high)}), overkill "
+        f"{percent(result['overkill'])}, escape {percent(result['escape'])}.",
+        "",
+    )
+
+
+def _read(path: Path, checkpoint: Path) -> dict[str, Any] | None:
+    """Return an earlier result of this very checkpoint, if there is one."""
+    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return result if result.get("hash") == short_hash(checkpoint) else None
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -173,12 +199,17 @@ def main() -> None:
         checkpoint, arguments.dataset, arguments.split, arguments.device, arguments.flips
     )
     name = f"{checkpoint.stem}-{arguments.split}"
-    write_result(RESULTS / f"{name}{'-flips' if arguments.flips else ''}.json", result)
+    plain, mirrored = RESULTS / f"{name}.json", RESULTS / f"{name}-flips.json"
+    write_result(mirrored if arguments.flips else plain, result)
+    without = _read(plain, checkpoint)
+    if without is None:
+        print(f"mIoU {percent(result['miou'])}; the card waits for a run without --flips")
+        return
     picture = checkpoint.with_name(f"{name}.png")
-    measured = table(result, command(checkpoint), picture.name)
+    measured = table(without, _read(mirrored, checkpoint), command(checkpoint), picture.name)
     card = checkpoint.with_suffix(".md")
-    if card.exists() and not arguments.flips:
-        draw_confusion(result, picture)
+    if card.exists():
+        draw_confusion(without, picture)
         write_measured(card, __file__, measured)
     print(measured)
 
