@@ -45,7 +45,10 @@ def data(tmp_path_factory):
     make_dataset(
         folder / "caps", [f"cap{i:02}_{side}" for i in range(4) for side in "ab"], (71, 83)
     )
-    make_dataset(folder / "many", [f"part{i:03}" for i in range(60)], (250, 250))
+    # Long enough to be still running after a reload, however slow the browser is.
+    make_dataset(folder / "many", [f"part{i:03}" for i in range(60)], (450, 450))
+    # And so long that nobody waits for its end.
+    make_dataset(folder / "long", [f"part{i:03}" for i in range(300)], (250, 250))
     return folder
 
 
@@ -158,7 +161,7 @@ def test_scores_can_be_kept_as_csv_and_json(page, tmp_path, scores, segmenter, d
 
 
 def test_a_job_can_be_stopped_and_is_found_again_after_a_reload(page):
-    page.get_by_role("combobox", name="Dataset").select_option("many")
+    page.get_by_role("combobox", name="Dataset").select_option("long")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.wait_for_selector(".sr-pictures tbody tr")
     page.get_by_role("button", name="Stop").click()
@@ -167,8 +170,8 @@ def test_a_job_can_be_stopped_and_is_found_again_after_a_reload(page):
     done, total = page.locator(".sr-job-track").evaluate(
         "node => [node.ariaValueNow, node.ariaValueMax]"
     )
-    assert 0 < int(done) < int(total) == 60
-    expect(page.locator(".sr-totals-note")).to_contain_text(f"the totals of {done} of 60 pictures")
+    assert 0 < int(done) < int(total) == 300
+    expect(page.locator(".sr-totals-note")).to_contain_text(f"the totals of {done} of 300 pictures")
     miou = page.locator("[data-score=set-miou]").inner_text()
     page.reload()
     page.get_by_role("tab", name="Evaluate").click()
@@ -192,10 +195,8 @@ def test_a_running_job_goes_on_through_a_reload(page):
     assert len(column(page, 1)) == 10
 
 
-def test_a_server_that_has_gone_is_told(open_page, checkpoints, tmp_path, problems):
-    # So many that the job is not done before the server has ended, however slow the test is.
-    make_dataset(tmp_path / "long", [f"part{i:03}" for i in range(600)], (250, 250))
-    running = start_page(checkpoints, "--data", str(tmp_path))
+def test_a_server_that_has_gone_is_told(open_page, checkpoints, data, problems):
+    running = start_page(checkpoints, "--data", str(data))
     server = next(running)
     page = open_page(server.url)
     page.get_by_role("tab", name="Evaluate").click()
