@@ -101,7 +101,9 @@ class Opener:
             yield early
             return
         person = Person.of(fields, user)
-        yield from in_turn(self._backend.library.turns, reply, lambda: self._open(fields, person))
+        yield from in_turn(
+            self._backend.checkpoints.turns, reply, lambda: self._open(fields, person)
+        )
 
     def _look(self, fields: Fields) -> Reply:
         try:
@@ -150,7 +152,7 @@ class Opener:
         own = None if root is None else load_info(root).class_map
         model = fields.get("model") if isinstance(fields.get("model"), str) else ""
         entry = next(
-            (e for e in self._backend.library.entries() if e.name == model and e.metadata), None
+            (e for e in self._backend.checkpoints.entries() if e.name == model and e.metadata), None
         )
         known = None if entry is None or entry.metadata is None else entry.metadata.class_map
         maps = [class_map for class_map in (own, known) if class_map is not None]
@@ -175,7 +177,7 @@ class Opener:
             nothing = IGNORE if classes.background is None else classes.background
             labels = np.full(image.shape[:2], nothing, np.uint8)
             return _Begun("empty", labels, classes, own_count, None, None, _NOT_KNOWN)
-        with self._backend.library.borrow(entry.name) as segmenter:
+        with self._backend.checkpoints.borrow(entry.name) as segmenter:
             found = segmenter.predict(image).labels
         labels = classes.take(found, known.names, known.ignore_index)
         proposer = f"{entry.name} {self._short_hash(entry.name)}"
@@ -183,7 +185,7 @@ class Opener:
 
     def _short_hash(self, model: str) -> str:
         """Return the hash of a checkpoint; the file is read once."""
-        key = self._backend.library.key(model)
+        key = self._backend.checkpoints.key(model)
         if key not in self._hashes:
             self._hashes[key] = short_hash(key[0])
         return self._hashes[key]

@@ -47,7 +47,7 @@ class Queues:
         root = self._places.dataset(name) if name else None
         if root is not None and place.is_relative_to(root):
             root = None
-        work = QueueWork(self._backend.library, model, pictures, root, self._cache)
+        work = QueueWork(self._backend.checkpoints, model, pictures, root, self._cache)
         return _report(self._backend.jobs.start(work))
 
     def watch(self, fields: Fields) -> Fields:

@@ -186,7 +186,7 @@ class Keeper:
             raise UsageError(f"there is a folder {name} already; give the dataset another name")
         listed = fields.get("names")
         names = [class_name(one) for one in listed] if isinstance(listed, list) else []
-        entries = {entry.name: entry.metadata for entry in self._backend.library.entries()}
+        entries = {entry.name: entry.metadata for entry in self._backend.checkpoints.entries()}
         model = entries.get(_text(fields, "model"))
         channels: Channels = 1 if model is not None and model.channels == 1 else 3
         known = None if model is None else model.class_map

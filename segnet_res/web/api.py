@@ -71,7 +71,7 @@ class Service:
         judge = Judge.from_untrusted(judgement or {})
         path = self._upload(picture)
         check_size(path)  # nobody should wait in the queue for being told
-        with backend.library.turns.turn(), backend.library.borrow(model) as segmenter:
+        with backend.checkpoints.turns.turn(), backend.checkpoints.borrow(model) as segmenter:
             class_map = segmenter.class_map
             found = segmenter.predict(read_picture(path))
             labels = judge.refine(found.labels, found.confidence, class_map)
@@ -120,7 +120,7 @@ class Service:
             content = {"kind": "pairs", "pairs": self._pairs(pictures, masks)}
         folder = backend.storage.new_result()
         work = SetEvaluation(
-            backend.library,
+            backend.checkpoints,
             model,
             find_set(backend, content),
             parts="auto",
@@ -134,7 +134,7 @@ class Service:
 
     def _model(self, name: object) -> str:
         if name in (None, ""):
-            name = self._backend.library.first()
+            name = self._backend.checkpoints.first()
             if name is None:
                 raise CheckpointError("the page has no checkpoint; put one into its folder")
         return name if isinstance(name, str) and len(name) <= 4096 else ""

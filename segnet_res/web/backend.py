@@ -18,7 +18,7 @@ class Backend:
     """Made once by the server and handed to each tab.
 
     Attributes:
-        library: The checkpoints, and whose turn it is to use one (``library.turns``).
+        checkpoints: What can be chosen, and whose turn it is to use one (``checkpoints.turns``).
         storage: Where uploads lie and results go.
         samples: The parts that can be picked.
         folders: What may be read of this machine.
@@ -31,7 +31,7 @@ class Backend:
         jobs: Long work that goes on while pages come and go.
     """
 
-    library: Library
+    checkpoints: Library
     storage: Storage
     samples: Samples
     folders: Folders

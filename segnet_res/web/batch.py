@@ -76,7 +76,7 @@ class Batches:
         parts = self._parts(fields.get("source"))
         folder = self._backend.storage.new_result()
         batch = Batch(
-            self._backend.library,
+            self._backend.checkpoints,
             model if isinstance(model, str) else "",
             _linked(parts, folder / "pictures"),
             folder,

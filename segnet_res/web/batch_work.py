@@ -88,7 +88,7 @@ class Batch:
         *,
         overlays: bool,
     ) -> None:
-        self.library = library
+        self.checkpoints = library
         self.model = model
         self.parts = parts
         self.judgement = judgement
@@ -110,14 +110,14 @@ class Batch:
             segmenter: Segmenter | None = None
             for number, part in enumerate(self.parts):
                 progress = Progress(number, total, part.name)
-                ticket = yield from my_turn(self.library.turns, progress)
+                ticket = yield from my_turn(self.checkpoints.turns, progress)
                 if ticket is None:
                     break
                 with ticket:
                     if segmenter is None:
                         # Kept to the end: a checkpoint of the same name that is put into the
                         # folder meanwhile would mix the results of two models.
-                        segmenter = stack.enter_context(self.library.borrow(self.model))
+                        segmenter = stack.enter_context(self.checkpoints.borrow(self.model))
                         _check_fit(self.judgement, segmenter.class_map)
                         self.class_map = segmenter.class_map
                     self.rows.append(self._one(number, part, segmenter))
@@ -173,7 +173,7 @@ class Rejudge:
         rows: list[Row] = []
         for row in batch.rows:
             progress = Progress(len(rows), len(batch.rows), row.name)
-            ticket = yield from my_turn(batch.library.turns, progress)
+            ticket = yield from my_turn(batch.checkpoints.turns, progress)
             if ticket is None:
                 if not same:
                     files.remove_seen()

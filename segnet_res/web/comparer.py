@@ -114,11 +114,12 @@ class Comparer:
         if early["error"] is not None:
             yield early
             return
-        yield from in_turn(self._backend.library.turns, reply, lambda: self._compare(request))
+        yield from in_turn(self._backend.checkpoints.turns, reply, lambda: self._compare(request))
 
     def _choices(self) -> Reply:
         models = [
-            {"name": entry.name, "error": entry.error} for entry in self._backend.library.entries()
+            {"name": entry.name, "error": entry.error}
+            for entry in self._backend.checkpoints.entries()
         ]
         samples = [
             {"name": part.name, "file": str(part.image)}
@@ -139,7 +140,7 @@ class Comparer:
         return {}
 
     def _compare(self, request: Request) -> Reply:
-        library = self._backend.library
+        library = self._backend.checkpoints
         picture = self._backend.pictures.find(request.picture.source)
         with library.borrow(request.first) as one, library.borrow(request.second) as other:
             common = common_classes(one.class_map, other.class_map)

@@ -82,7 +82,7 @@ class Evaluator:
         found = find_set(self._backend, fields.get("set"))
         judge = fields.get("judge")
         work = SetEvaluation(
-            self._backend.library,
+            self._backend.checkpoints,
             model,
             found,
             parts=parts if isinstance(parts, str) and parts in PARTS else PARTS[0],

@@ -91,7 +91,7 @@ class Inspector:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._library = backend.library
+        self._library = backend.checkpoints
         self._pictures = backend.pictures
         self._results = Results(backend.storage)
         # Sliders need no model and do not wait for one; two at once would double the memory.

@@ -46,9 +46,9 @@ class Upload:
 def listing(backend: Backend) -> dict[str, Any]:
     """Return what the folder holds now, as plain lists, texts and numbers."""
     speeds = backend.speeds.fields()
-    cards = [card | {"speed": speeds.get(card["name"])} for card in backend.library.cards()]
+    cards = [card | {"speed": speeds.get(card["name"])} for card in backend.checkpoints.cards()]
     return {
-        "folder": str(backend.library.folder),
+        "folder": str(backend.checkpoints.folder),
         "models": cards,
         "accepts": backend.accepts_checkpoints,
     }
@@ -65,8 +65,8 @@ def add(backend: Backend, upload: Upload) -> dict[str, Any]:
         return reply | {"error": "this page takes no checkpoints; put the file into its folder"}
     try:
         path = backend.storage.uploaded(upload.path)
-        with backend.library.turns.turn():
-            return reply | {"added": accept(path, upload.name, backend.library.folder)}
+        with backend.checkpoints.turns.turn():
+            return reply | {"added": accept(path, upload.name, backend.checkpoints.folder)}
     except ImageError:
         return reply | {"error": "the upload has expired; choose the file again"}
     except SegnetResError as error:

@@ -65,7 +65,7 @@ class Promoter:
         if fields.get("action") != "picture":
             yield _for_page(answered(reply, lambda: self._act(fields, user)))
             return
-        for one in in_turn(self._backend.library.turns, reply, lambda: self._picture(fields)):
+        for one in in_turn(self._backend.checkpoints.turns, reply, lambda: self._picture(fields)):
             yield _for_page(one)
 
     def _act(self, fields: Fields, user: str | None) -> Reply:
@@ -83,10 +83,10 @@ class Promoter:
 
     def _choices(self, _: Fields, user: str | None) -> Reply:
         runs = [one for one in self._runs().all() if one.candidate is not None]
-        now = self._backend.library.registry.serving()
+        now = self._backend.checkpoints.registry.serving()
         checkpoints = [
             entry.name
-            for entry in self._backend.library.entries()
+            for entry in self._backend.checkpoints.entries()
             if entry.metadata is not None
             and entry.path.suffix == SUFFIX
             and (now is None or entry.path.name != now.file)
@@ -103,7 +103,7 @@ class Promoter:
         path, name, title = self._candidate(fields.get("candidate"))
         golden = find_golden(self._backend.folders, fields.get("golden"))
         work = CandidateComparison(
-            self._backend.library,
+            self._backend.checkpoints,
             path,
             name,
             golden,
@@ -127,7 +127,7 @@ class Promoter:
                 )
             return one.candidate, self._free_name(one.name, one.candidate), one.name
         if fields.get("kind") == "checkpoint" and isinstance(name, str):
-            path = self._backend.library.key(name)[0]
+            path = self._backend.checkpoints.key(name)[0]
             return path, checkpoint_name(path), name
         raise UsageError("no candidate was chosen; choose a finished retraining, or a checkpoint")
 
@@ -142,7 +142,7 @@ class Promoter:
     def _taken(self, name: str) -> Path | None:
         """Return the file that has a name; many file systems take A and a for the same letter."""
         wanted = f"{name}{SUFFIX}".casefold()
-        there = self._backend.library.folder.glob(f"*{SUFFIX}")
+        there = self._backend.checkpoints.folder.glob(f"*{SUFFIX}")
         return next((path for path in there if path.name.casefold() == wanted), None)
 
     def _watch(self, fields: Fields, user: str | None) -> Reply:
@@ -208,7 +208,7 @@ class Promoter:
             name = self._checked_name(fields.get("name"), plan.candidate)
             plan = replace(plan, name=name)
         # One after the other with the uploads of checkpoints, which must not take the same name.
-        with self._backend.library.turns.turn():
+        with self._backend.checkpoints.turns.turn():
             entry = promote(plan, work.exam, work.comparison, by=by, why=why, accept_misses=accept)
         return {"promoted": entry.checkpoint, "before": entry.before}
 

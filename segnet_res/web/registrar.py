@@ -25,7 +25,7 @@ class Registrar:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._registry = backend.library.registry
+        self._registry = backend.checkpoints.registry
         self._digests = Digests()
 
     def answer(self, content: object, user: str | None = None) -> Reply:
@@ -62,7 +62,7 @@ class Registrar:
         if kept and problem is None:
             problem = self._doubt(kept[-1])
         tree = Tree()
-        tree.add(self._backend.library.entries(), self._digests)
+        tree.add(self._backend.checkpoints.entries(), self._digests)
         tree.add_promotions(entries)
         return {
             "allowed": self._backend.runs is not None,

@@ -102,7 +102,7 @@ def serve(
             shown = f"[{shown}]"
         try:
             yield Server(
-                f"http://{shown}:{listener.getsockname()[1]}", thread, backend.library.turns
+                f"http://{shown}:{listener.getsockname()[1]}", thread, backend.checkpoints.turns
             )
         finally:
             # Answers that are broken off now are no errors that anybody wants to read.
@@ -110,9 +110,9 @@ def serve(
             server.should_exit = True
             backend.opened.set()
             # Python must not end in the middle of torch's work or import: that aborts the process.
-            backend.library.turns.close()
+            backend.checkpoints.turns.close()
             # While it still works the command leaves without it, and nothing is worth a wait.
-            busy = backend.library.turns.busy
+            busy = backend.checkpoints.turns.busy
             backend.jobs.close(0 if busy else 10)
             thread.join(1 if busy else 10)
             warm_up.join(0 if busy else 30)
@@ -212,7 +212,7 @@ def _warm_up(backend: Backend) -> None:
         backend.samples.parts()
         # Importing torch keeps both Python and the disk busy while the browser loads the page.
         backend.opened.wait(_BROWSER_SECONDS)
-        library = backend.library
+        library = backend.checkpoints
         name = library.first()
         if name is not None:
             with library.turns.turn(), library.borrow(name):

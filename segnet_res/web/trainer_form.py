@@ -63,7 +63,7 @@ def choices(backend: Backend) -> Fields:
     """Return what can be chosen: ``parents``, ``datasets`` and ``goldens``, as plain values."""
     doubt = None
     try:
-        first = serving(backend.library.folder)
+        first = serving(backend.checkpoints.folder)
     except CheckpointError as error:
         first, doubt = None, str(error)
     parents = [
@@ -73,7 +73,7 @@ def choices(backend: Backend) -> Fields:
             "classes": _classes(entry.metadata.class_map),
             "learnt_from": sorted(_learnt_from(entry.metadata)),
         }
-        for entry in backend.library.entries()
+        for entry in backend.checkpoints.entries()
         if entry.metadata is not None and not is_export(entry.path)
     ]
     parents.sort(key=lambda parent: not parent["serving"])
@@ -102,7 +102,7 @@ def choose(backend: Backend, fields: Fields) -> Chosen:
         raise UsageError("no checkpoint was chosen; choose the one to go on from")
     if not dataset:
         raise UsageError("no dataset was chosen; choose the one with the new pictures")
-    known = {entry.name: entry for entry in backend.library.entries()}
+    known = {entry.name: entry for entry in backend.checkpoints.entries()}
     entry = known.get(parent)
     if entry is None or entry.metadata is None or is_export(entry.path):
         reason = (entry and entry.error) or "it is not there, or an export"
@@ -166,7 +166,7 @@ def request_of(backend: Backend, fields: Fields, user: str | None) -> Request:
     share = number(fields, "new_share", "the share of new pictures", 1)
     roots = [backend.folders.dataset(name) for name in chosen.names]
     return Request(
-        backend.library.key(chosen.parent)[0],
+        backend.checkpoints.key(chosen.parent)[0],
         roots[0],
         tuple(roots[1:]),
         tuple(find_golden(backend.folders, text(name)) for name in some(fields.get("goldens"))),

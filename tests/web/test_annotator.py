@@ -45,14 +45,14 @@ class Desk:
     """Asks as the page does: the model calls bright pixels "scratch", its second class."""
 
     def __init__(self, backend, user=None):
-        model = backend.library.model
+        model = backend.checkpoints.model
         entry = SimpleNamespace(
             name="bright", metadata=SimpleNamespace(class_map=model.class_map, channels=1)
         )
         file = backend.storage.folder / "bright.safetensors"
         file.write_bytes(b"weights")
-        backend.library.entries = lambda: [entry]
-        backend.library.key = lambda _: (file, 1, 7)
+        backend.checkpoints.entries = lambda: [entry]
+        backend.checkpoints.key = lambda _: (file, 1, 7)
         self.backend, self.user = backend, user
         self.annotator = Annotator(backend)
         self.proposer = f"bright {hashlib.sha256(b'weights').hexdigest()[:12]}"
@@ -277,7 +277,7 @@ def test_a_new_dataset_takes_classes_in_the_model_s_colours(desk, data):
         ("sound", "dent", "chip"),
         1,
     )
-    assert info.class_map.colors[1] == desk.backend.library.model.class_map.colors[2]
+    assert info.class_map.colors[1] == desk.backend.checkpoints.model.class_map.colors[2]
     assert len(set(info.class_map.colors)) == 3
     opened = desk.open(NEW, dataset="bolts")
     saved = desk.keep("save", NEW, np.ones((4, 6)), opened, state="done", dataset="bolts")

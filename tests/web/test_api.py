@@ -58,7 +58,7 @@ def upload(backend, tiny_dataset):
 
 @pytest.fixture
 def segmenter(backend):
-    return Segmenter.from_checkpoint(backend.library.folder / "tiny.safetensors", device="cpu")
+    return Segmenter.from_checkpoint(backend.checkpoints.folder / "tiny.safetensors", device="cpu")
 
 
 def test_the_mask_is_that_of_python(service, upload, segmenter, tiny_dataset):
@@ -180,13 +180,13 @@ def test_an_empty_folder_is_told(tmp_path):
 def test_programs_wait_for_their_turn(service, backend, upload):
     given = upload("images/a.png")
     entered = []
-    enter = backend.library.turns.enter
+    enter = backend.checkpoints.turns.enter
 
     def counted():
         entered.append(1)
         return enter()
 
-    backend.library.turns.enter = counted
+    backend.checkpoints.turns.enter = counted
     service.predict(given, "tiny")
     assert len(entered) == 1
     service.evaluate("tiny", "tiles", "val", None, None)
@@ -197,7 +197,7 @@ def test_programs_wait_for_their_turn(service, backend, upload):
 @pytest.fixture
 def url(backend, monkeypatch, tmp_path):
     """A page in a process of its own, in whose folder the files of the guide lie."""
-    folder = backend.library.folder
+    folder = backend.checkpoints.folder
     (folder / "tiny.safetensors").rename(folder / "magnetic-tile.safetensors")
     tiles = backend.folders.dataset("tiles")
     shutil.copy(tiles / "images" / "a.png", tmp_path / "part.png")

@@ -271,7 +271,7 @@ def test_a_threshold_and_a_smallest_region_count_in_mask_and_verdict(desk, uploa
 
 def test_other_limits_are_applied_without_the_model(desk, uploads, make_backend):
     job, reply = desk.run(uploads(a=grey(50), b=b"", c=grey(0)))
-    model = desk.batches._backend.library.model
+    model = desk.batches._backend.checkpoints.model
     model.predict = None  # whoever asked it again would fail
     assert desk.ask("rejudge", job=job, judge=LIMIT | {"limits": {"share": 30}})["error"] is None
     again = desk.done(job)
@@ -300,7 +300,7 @@ def test_a_picture_that_has_gone_fails_when_it_is_needed_again(make_backend, ser
 
 
 def test_a_stopped_batch_keeps_what_it_has(desk, uploads):
-    turns = desk.batches._backend.library.turns
+    turns = desk.batches._backend.checkpoints.turns
     first = turns.enter()  # somebody else is before us
     started = desk.ask("run", model="bright", source=uploads(a=grey(50), b=grey(1)), judge=LIMIT)
     job = started["job"]
@@ -314,7 +314,7 @@ def test_a_stopped_batch_keeps_what_it_has(desk, uploads):
 
 
 def test_every_picture_takes_a_turn_of_its_own(desk, uploads):
-    turns = desk.batches._backend.library.turns
+    turns = desk.batches._backend.checkpoints.turns
     entered = []
     enter = turns.enter
 
@@ -397,7 +397,7 @@ def test_a_full_disk_ends_the_batch_with_a_sentence(desk, uploads, monkeypatch):
 
 def test_one_task_at_a_time_works_on_the_results(desk, uploads):
     job, _ = desk.run(uploads(a=grey(50)))
-    turn = desk.batches._backend.library.turns.enter()
+    turn = desk.batches._backend.checkpoints.turns.enter()
     assert desk.ask("rejudge", job=job, judge=LIMIT)["error"] is None
     assert desk.ask("pack", job=job)["error"].startswith("the results are being worked on")
     assert desk.ask("stop", job=job, task=True)["error"] is None

@@ -51,7 +51,7 @@ def make_comparer(make_backend):
         models = TwoModels(
             a=Threshold(100, CLASSES), b=Threshold(200, second), tile=Threshold(100, MAGNETIC_TILE)
         )
-        return Comparer(replace(make_backend(data=data), library=models))
+        return Comparer(replace(make_backend(data=data), checkpoints=models))
 
     return make
 

@@ -88,7 +88,7 @@ VAL = {"kind": "dataset", "dataset": "parts", "split": "val"}
 @pytest.fixture
 def desk(make_backend, data):
     backend = make_backend(data=data)
-    backend.library.model.channels = 3
+    backend.checkpoints.model.channels = 3
     yield Desk(backend)
     backend.jobs.close(10)
 
@@ -142,7 +142,7 @@ def test_totals_are_those_of_the_command(desk, data):
     totals = reply["totals"]
     # sound: 280 of 310 + 320 - 280; scratch: 50 of 90 + 80 - 50.
     assert totals["miou"] == pytest.approx((0.8 + 5 / 12) / 2)
-    expected = evaluate(desk.backend.library.model, SegmentationDataset(data / "parts", "val"))
+    expected = evaluate(desk.backend.checkpoints.model, SegmentationDataset(data / "parts", "val"))
     assert totals | expected.to_dict() == totals
     written = json.loads(Path(reply["files"]["json"]).read_text("utf-8"))
     assert written | json.loads(json.dumps(expected.to_dict())) == written
@@ -314,7 +314,7 @@ def test_samples_are_a_set_of_their_own(make_backend):
 
 def test_other_classes_than_the_datasets_end_the_job_with_a_sentence(make_backend, data):
     backend = make_backend(MAGNETIC_TILE, data)
-    backend.library.model.channels = 3
+    backend.checkpoints.model.channels = 3
     reply = Desk(backend).run(VAL)
     assert reply["state"]["status"] == "failed"
     assert reply["state"]["error"].startswith("capped parts: classes differ: the checkpoint lacks")
@@ -350,8 +350,8 @@ class Gate:
 
 @pytest.fixture
 def gate(desk):
-    gate = Gate(desk.backend.library.model)
-    desk.backend.library.model = gate
+    gate = Gate(desk.backend.checkpoints.model)
+    desk.backend.checkpoints.model = gate
     yield gate
     for _ in range(100):
         gate.permits.release()
@@ -379,7 +379,7 @@ def test_stopping_gives_the_totals_of_what_is_done(desk, gate):
 
 
 def test_a_job_that_is_stopped_before_its_first_picture_has_no_totals(desk):
-    with desk.backend.library.turns.enter():
+    with desk.backend.checkpoints.turns.enter():
         job = desk.start(VAL)["job"]
         desk.ask("stop", job=job)
         reply = desk.done(job)
@@ -390,7 +390,7 @@ def test_a_job_that_is_stopped_before_its_first_picture_has_no_totals(desk):
 def test_others_get_their_turn_between_two_pictures(desk, gate):
     job = desk.start(VAL)["job"]
     assert gate.reached.acquire(timeout=10)
-    ticket = desk.backend.library.turns.enter()
+    ticket = desk.backend.checkpoints.turns.enter()
     gate.permits.release()
     assert ticket.wait(10)
     assert not gate.reached.acquire(timeout=0.5)
@@ -417,7 +417,7 @@ def test_the_model_stays_the_same_for_the_whole_set(desk, gate):
     class Blind(Gate):
         predict = None
 
-    desk.backend.library.model = Blind(gate)
+    desk.backend.checkpoints.model = Blind(gate)
     for _ in range(4):
         gate.permits.release()
     assert desk.done(job)["totals"]["miou"] == pytest.approx((0.8 + 5 / 12) / 2)

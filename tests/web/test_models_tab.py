@@ -41,7 +41,7 @@ def small_pictures(monkeypatch):
 def send(backend, private, name="new.safetensors", content=None):
     upload = private / "upload" / name
     upload.parent.mkdir(exist_ok=True)
-    upload.write_bytes(content or (backend.library.folder / "tiny.safetensors").read_bytes())
+    upload.write_bytes(content or (backend.checkpoints.folder / "tiny.safetensors").read_bytes())
     return add(backend, Upload.from_untrusted({"request": 4, "path": str(upload), "name": name}))
 
 
@@ -115,7 +115,7 @@ def test_speed_says_what_was_measured(backend, monkeypatch):
         def predict(self, picture):
             seen.append(picture.shape)
 
-    monkeypatch.setattr(backend.library, "load_apart", lambda _: Still())
+    monkeypatch.setattr(backend.checkpoints, "load_apart", lambda _: Still())
     measured = backend.speeds.measure("tiny")
     # The first run warms up: 9 s; the median of 0.5, 0.1 and 0.2 is 0.2.
     assert measured.seconds == pytest.approx(0.2)

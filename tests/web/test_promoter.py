@@ -176,7 +176,7 @@ def test_the_first_that_serves_is_compared_with_nothing(desk, folder):
     entry = Registry(folder).serving()
     assert (entry.checkpoint, entry.by, entry.why) == ("old", "Ada", "finds dents")
     assert entry.exam["golden"] is True
-    assert desk.backend.library.first() == "old"
+    assert desk.backend.checkpoints.first() == "old"
 
 
 def test_what_lies_in_the_folder_keeps_its_name(desk, folder):
@@ -259,7 +259,7 @@ def test_newly_missed_defects_need_a_reason(desk, finished_run, folder):
     assert (entry.accepted, entry.before) == ("hairlines are allowed now", "old")
     assert len(entry.comparison["flips"]["newly_missed"]) == 2
     # The page opens with it.
-    assert [entry.name for entry in desk.backend.library.entries()] == ["dents", "old"]
+    assert [entry.name for entry in desk.backend.checkpoints.entries()] == ["dents", "old"]
 
 
 def test_who_is_logged_in_counts(make_desk, folder):
@@ -346,7 +346,7 @@ def test_a_golden_set_that_changed_is_refused(desk, tmp_path):
 def test_others_get_their_turn_and_it_can_be_stopped(desk, finished_run):
     serve_old(desk)
     finished_run("dents", SOUND)
-    with desk.backend.library.turns.enter() as ticket:
+    with desk.backend.checkpoints.turns.enter() as ticket:
         assert ticket.wait(10)
         job = desk.start()["job"]
         desk.ask("stop", job=job)
@@ -361,7 +361,7 @@ def test_it_stops_between_two_pictures(desk, finished_run):
     serve_old(desk)
     finished_run("dents", SOUND)
     steps = CandidateComparison(
-        desk.backend.library,
+        desk.backend.checkpoints,
         desk.backend.runs / "dents" / "best.safetensors",
         "dents",
         desk.backend.folders.root / "tiny.json",
@@ -375,7 +375,7 @@ def test_it_stops_between_two_pictures(desk, finished_run):
     assert told[-1] == Progress(1, 2, "nested/c")
     with pytest.raises(StopIteration):
         steps.send(True)
-    assert not desk.backend.library.turns.busy
+    assert not desk.backend.checkpoints.turns.busy
 
 
 @pytest.mark.parametrize(

@@ -208,11 +208,11 @@ def test_the_one_that_serves_comes_first(make_backend_of, save, promote, folder)
     save("a")
     promote(save("z", licence="x"))
     backend = make_backend_of()
-    assert backend.library.first() == "z"
+    assert backend.checkpoints.first() == "z"
     cards = listing(backend)["models"]
     assert [(card["name"], card["serving"]) for card in cards] == [("z", True), ("a", False)]
     promote(folder / "a.safetensors")
-    assert backend.library.first() == "a"
+    assert backend.checkpoints.first() == "a"
 
 
 def test_going_back_needs_a_reason_and_what_is_seen(ask, save, promote, folder):
@@ -272,7 +272,7 @@ def test_a_damaged_registry_leaves_the_page_as_it_is(ask, save, make_backend_of,
     reply = ask("look")
     assert (reply["error"], reply["serving"]) == (None, None)
     assert "line 1 is damaged" in reply["problem"]
-    assert make_backend_of().library.first() == "tiles"
+    assert make_backend_of().checkpoints.first() == "tiles"
 
 
 @pytest.mark.parametrize("content", [None, [], "x", {"action": []}, {"action": "promote"}])

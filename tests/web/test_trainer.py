@@ -86,7 +86,7 @@ class Desk:
 
     def put(self, name, progress=None, **request):
         """Put a retraining into the folder, as `segnet-res retrain` leaves it."""
-        checkpoint = self.backend.library.folder / "tiny.safetensors"
+        checkpoint = self.backend.checkpoints.folder / "tiny.safetensors"
         run = RetrainFolder(self.backend.runs / name)
         run.ask(Request(checkpoint, self.backend.folders.root / "dents", **request))
         if progress is not None:
@@ -136,7 +136,7 @@ def test_what_can_be_chosen(desk, data):
     (data / "broken" / "dataset.yaml").write_text("classes: 5")
     (data / "broken" / "splits").mkdir()
     (data / "broken" / "splits" / "train.txt").write_text("a\n")
-    (desk.backend.library.folder / "none.safetensors").write_bytes(b"nonsense")
+    (desk.backend.checkpoints.folder / "none.safetensors").write_bytes(b"nonsense")
     reply = desk.good("choices")
     assert [(one["name"], one["serving"]) for one in reply["parents"]] == [("tiny", False)]
     assert [one["name"] for one in reply["parents"][0]["classes"]] == ["sound", "scratch"]
@@ -155,7 +155,7 @@ def test_what_can_be_chosen(desk, data):
 
 
 def test_the_checkpoint_that_serves_comes_first(desk):
-    folder = desk.backend.library.folder
+    folder = desk.backend.checkpoints.folder
     (folder / "tiny.safetensors").rename(folder / "z.safetensors")
     (folder / "a.safetensors").write_bytes((folder / "z.safetensors").read_bytes())
     assert [one["name"] for one in desk.good("choices")["parents"]] == ["a", "z"]
@@ -259,7 +259,7 @@ def test_a_retraining_from_the_form_to_the_candidate(desk, data):
     desk.user = "ada"
     reply = desk.good("start", name="dents 7", form=wanted, by="eve", user="eve")
     request = RetrainFolder(desk.backend.runs / "dents 7").read_request()
-    assert request.checkpoint == desk.backend.library.folder / "tiny.safetensors"
+    assert request.checkpoint == desk.backend.checkpoints.folder / "tiny.safetensors"
     assert (request.dataset, request.bases) == (data / "dents", (data / "old" / "tiles",))
     assert request.goldens == (data / "tiles.json",)
     assert (request.options, request.new_share) == (QUICK, 0.5)
@@ -399,7 +399,7 @@ def test_forged_questions_get_a_sentence_and_start_nothing(desk, content, caplog
 
 
 def test_a_page_without_runs_trains_nothing(tmp_path, desk, data):
-    folder = desk.backend.library.folder
+    folder = desk.backend.checkpoints.folder
     desk = Desk(Backend.make(folder, tmp_path / "private", data))
     for action in ("watch", "start", "stop", "resume", "freeze"):
         error = desk.error(action, name="x", form=form(), dataset="dents", split="val")
@@ -414,7 +414,7 @@ def test_runs_below_the_data_are_no_datasets(desk, data, tmp_path):
     (snapshot / "splits" / "train.txt").write_text("a\n")
     save_info(snapshot, DatasetInfo("frozen", NEW_CLASSES, 1))
     backend = Backend.make(
-        desk.backend.library.folder, tmp_path / "private", data, runs=data / "runs"
+        desk.backend.checkpoints.folder, tmp_path / "private", data, runs=data / "runs"
     )
     names = [one["name"] for one in Desk(backend).good("choices")["datasets"]]
     assert names == ["dents", "old/tiles"]
