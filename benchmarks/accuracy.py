@@ -17,8 +17,8 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -49,7 +49,7 @@ OTHER_LOSSES = ("adjusted", "dice", "focal", "lovasz")
 # What else a recipe may change, each alone.
 VARIANTS = {
     "coarse": ("--coarse", "0.6"),
-    "evenly-drawn": ("--rare", "0"),
+    "no-rare": ("--rare", "0"),
     "no-average": ("--ema", "0"),
 }
 # Defects lie on a background, and tiles all the same way; in road scenes neither is so.
@@ -166,33 +166,31 @@ def run(arguments: argparse.Namespace) -> None:
         for experiment in experiments(arguments.size, name)
         if not arguments.only or experiment.name in arguments.only
     ]
-
-    def one(seed: int, name: str, data: Path, experiment: Experiment) -> None:
-        split = f"{name}-{arguments.drive}" if name == "roads" and arguments.drive else name
-        label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}"
-        result = RESULTS / f"{label}.json"
-        if result.exists():
-            print(f"{label}: done before")
-            return
-        out = arguments.out / label
-        print(f"{label}: begins; {out.with_suffix('.log')} tells how far it is")
-        common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[name]]
-        common += ["--device", arguments.device, *arguments.options]
-        train(experiment, data, out, seed, common)
-        content = {"data": split, "network": experiment.network, "loss": experiment.loss,
-                   "size": arguments.size, "seed": seed, "jobs": arguments.jobs}  # fmt: skip
-        content |= measure(out, data, arguments.device)
-        write_result(result, content)
-        print(f"{label}: mIoU {percent(content['miou'])}")
-
     # Small networks leave most of a large GPU idle.
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        running = [pool.submit(one, *job) for job in wanted]
-        try:
-            for future in as_completed(running):
-                future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for told in pool.map(lambda job: run_one(arguments, *job), wanted):
+            print(told)
+
+
+def run_one(
+    arguments: argparse.Namespace, seed: int, name: str, data: Path, experiment: Experiment
+) -> str:
+    """Train and measure one row with one seed, unless that was done before; returns a line."""
+    split = f"{name}-{arguments.drive}" if name == "roads" and arguments.drive else name
+    label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}"
+    result = RESULTS / f"{label}.json"
+    if result.exists():
+        return f"{label}: done before"
+    out = arguments.out / label
+    print(f"{label}: begins; {out.with_suffix('.log')} tells how far it is")
+    common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[name]]
+    common += ["--device", arguments.device, *arguments.options]
+    train(experiment, data, out, seed, common)
+    content = {"data": split, "network": experiment.network, "loss": experiment.loss,
+               "size": arguments.size, "seed": seed, "jobs": arguments.jobs}  # fmt: skip
+    content |= measure(out, data, arguments.device)
+    write_result(result, content)
+    return f"{label}: mIoU {percent(content['miou'])}"
 
 
 def read_results() -> dict[Budget, dict[Row, Runs]]:
@@ -242,13 +240,13 @@ def short_tables() -> str:
     lines = []
     for (data, _, budget), rows in read_results().items():
         chosen = [
-            f"| {network} | {loss} | {percent(_mean(runs, 'miou'))} "
+            f"| {network} | {loss} | {_seeds(runs)} | {_percent(run['miou'] for run in runs)} "
             f"| {runs[0]['parameters'] / 1e6:.2f} |"
             for (network, loss), runs in rows.items()
             if network in PEERS or (network, loss) in SHORT
         ]
-        lines += [f"{data}: {budget}.", "", "| network | loss | mIoU | M parameters |",
-                  "|---|---|---:|---:|", *chosen, ""]  # fmt: skip
+        lines += [f"{data}: {budget}.", "", "| network | loss | seeds | mIoU | M parameters |",
+                  "|---|---|---:|---:|---:|", *chosen, ""]  # fmt: skip
     return "\n".join(lines).rstrip()
 
 
@@ -265,12 +263,11 @@ def _gain(rows: dict[Row, Runs]) -> str:
 def _summary(network: str, loss: str, runs: Runs) -> str:
     low = min(run["miou_interval"][0] for run in runs)
     high = max(run["miou_interval"][1] for run in runs)
-    tiles = runs[0]["data"] == "tiles"
     return (
-        f"| {network} | {loss} | {len(runs)} | {percent(_mean(runs, 'miou'))} "
+        f"| {network} | {loss} | {_seeds(runs)} | {_percent(run['miou'] for run in runs)} "
         f"| {percent(low)} to {percent(high)} "
-        f"| {percent(_mean(runs, 'overkill') if tiles else None)} "
-        f"| {percent(_mean(runs, 'escape') if tiles else None)} "
+        f"| {_percent(run['overkill'] for run in runs)} "
+        f"| {_percent(run['escape'] for run in runs)} "
         f"| {_mean(runs, 'epochs_to_90'):.0f} | {_mean(runs, 'train_seconds') / 60:.0f} "
         f"| {runs[0]['parameters'] / 1e6:.2f} | {runs[0]['gflop_per_megapixel']:.0f} |"
     )
@@ -278,7 +275,17 @@ def _summary(network: str, loss: str, runs: Runs) -> str:
 
 def _classes(network: str, loss: str, runs: Runs) -> str:
     of_each = zip(*([one["iou"] for one in run["classes"]] for run in runs), strict=True)
-    return f"| {network} | {loss} | {' | '.join(percent(fmean(values)) for values in of_each)} |"
+    return f"| {network} | {loss} | {' | '.join(map(_percent, of_each))} |"
+
+
+def _seeds(runs: Runs) -> str:
+    return ", ".join(str(seed) for seed in sorted(run["seed"] for run in runs))
+
+
+def _percent(of_seeds: Iterable[float | None]) -> str:
+    """Write the mean of a share over seeds; where one of them has none, there is no mean."""
+    values = list(of_seeds)
+    return percent(None if None in values else fmean(values))
 
 
 def _mean(runs: Runs, key: str) -> float:

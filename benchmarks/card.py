@@ -5,7 +5,7 @@
 Writes ``benchmarks/results/<name>-<split>.json``, a picture of what was taken for what,
 ``checkpoints/<name>-<split>.png``, and in the card beside the checkpoint the part between the two
 marker lines; the rest of the card is left as it is. With ``--flips`` predictions are averaged over
-mirror images; the card has both, once both were measured.
+mirror images, and only the scores are measured; the card has both, once both were measured.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def measure(checkpoint: Path, root: Path, split: str, device: str, flips: bool) 
     dataset = SegmentationDataset(root, split)
     segmenter = Segmenter.from_checkpoint(checkpoint, device, flips=flips)
     counts = confusions(segmenter, dataset)
-    return {
+    result = {
         "checkpoint": checkpoint.name,
         "hash": short_hash(checkpoint),
         "data": dataset.info.name,
@@ -44,10 +44,10 @@ def measure(checkpoint: Path, root: Path, split: str, device: str, flips: bool) 
         "flips": flips,
         **scores(counts, dataset),
         "confusion": counts.sum(axis=0).tolist(),
-        "speed": speed(checkpoint, device, dataset),
         "machine": segmenter.device,
         "torch": torch.__version__,
     }
+    return result if flips else result | {"speed": speed(checkpoint, device, dataset)}
 
 
 def speed(checkpoint: Path, device: str, dataset: SegmentationDataset) -> dict[str, Any]:

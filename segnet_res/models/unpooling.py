@@ -45,7 +45,7 @@ def max_unpool(pooled: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor
     """
     height, width = size
     n, channels = pooled.shape[:2]
-    # Along with the memory: across it the copies take longer than the work.
+    # Along the memory: across it, features and gradients would be copied into the other order.
     if pooled.is_contiguous(memory_format=torch.channels_last):
         pixels = pooled.new_zeros((n, height * width, channels))
         pixels.scatter_(1, _by_pixel(indices), _by_pixel(pooled))

@@ -15,7 +15,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Route,
+    expect,
+)
 
 from segnet_res.checkpoint import Checkpoint, Metadata
 from segnet_res.classes import MAGNETIC_TILE, ClassMap
@@ -24,6 +31,10 @@ from segnet_res.models import build_model
 from segnet_res.web.passwords import set_login
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+# How long a test waits for what must come: a bound for a busy machine, not a measure of speed.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 # Names that would do harm if any of them became markup or part of a template.
 EVIL_NAMES = (
@@ -180,7 +191,7 @@ def open_page(
 
         context.route("**/*", only_the_page)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
         note_errors(page, problems)
         page.goto(url)

@@ -44,8 +44,8 @@ def annotating(start_with, data):
 
 
 def visit(page: Page, place: str = "", dataset: str = "") -> Page:
-    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
-    page.wait_for_selector(".sr-annotate[data-places=listed]", timeout=60_000)
+    page.get_by_role("tab", name="Annotate").click()
+    page.wait_for_selector(".sr-annotate[data-places=listed]")
     if dataset:
         page.get_by_role("combobox", name="Dataset").select_option(dataset)
     if place:
@@ -63,7 +63,6 @@ def wait(page: Page, act, kind: str) -> None:
             return ready !== before && ready.startsWith(kind);
         }""",
         arg=[before, kind],
-        timeout=60_000,
     )
 
 

@@ -50,14 +50,14 @@ def batch(open_page, data_page) -> Page:
 
 def open_batch(page: Page) -> Page:
     # The first page of a server waits for it to warm up.
-    page.wait_for_selector(".sr-inspect[data-ready]", state="attached", timeout=60_000)
+    page.wait_for_selector(".sr-inspect[data-ready]", state="attached")
     page.get_by_role("tab", name="Batch").click()
-    page.wait_for_selector(".sr-batch[data-folders]", timeout=60_000)
+    page.wait_for_selector(".sr-batch[data-folders]")
     return page
 
 
 def wait_until(page: Page, token: str) -> None:
-    page.wait_for_selector(f".sr-batch[data-ready^='{token}']", timeout=60_000)
+    page.wait_for_selector(f".sr-batch[data-ready^='{token}']")
 
 
 def inspect_folder(page: Page, folder: str = "line 1") -> None:

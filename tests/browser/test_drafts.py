@@ -30,7 +30,6 @@ def annotating(start_with, data):
 def reopened(page):
     page.wait_for_function(
         "document.querySelector('.sr-annotate')?.dataset.ready?.startsWith('opened')",
-        timeout=60_000,
     )
 
 
@@ -49,7 +48,7 @@ def test_a_draft_survives_a_reload_and_a_restart_of_the_server(page, annotating,
     expect(page.locator(".sr-annotate-draft")).to_contain_text("draft saved")
 
     page.reload()
-    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
+    page.get_by_role("tab", name="Annotate").click()
     reopened(page)
     expect(page.locator(".sr-annotate-origin")).to_contain_text("Your draft of")
     np.testing.assert_array_equal(mask_of(page), painted)
@@ -62,7 +61,7 @@ def test_a_draft_survives_a_reload_and_a_restart_of_the_server(page, annotating,
     port = re.search(r":(\d+)", annotating.url)[1]
     start_with("--data", data, "--accept-annotations", "--port", port)
     page.goto(annotating.url)
-    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
+    page.get_by_role("tab", name="Annotate").click()
     reopened(page)
     np.testing.assert_array_equal(mask_of(page), painted)
 
@@ -83,7 +82,7 @@ def test_a_draft_survives_a_reload_and_a_restart_of_the_server(page, annotating,
     drafted(page)
     dropped = mask_of(page)
     page.reload()
-    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
+    page.get_by_role("tab", name="Annotate").click()
     reopened(page)
     np.testing.assert_array_equal(mask_of(page), dropped)
 
@@ -107,7 +106,7 @@ def test_leaving_with_changes_warns_and_a_lost_server_is_told(page, problems):
     expect(page.locator(".sr-annotate .sr-alert")).to_contain_text("could not be uploaded")
     np.testing.assert_array_equal(mask_of(page), painted)
     page.unroute("**/upload*")
-    page.wait_for_selector(".sr-annotate[data-draft=saved]", timeout=30_000)
+    page.wait_for_selector(".sr-annotate[data-draft=saved]")
     pick(page, "p1.png")
     pick(page, "p0.png")
     np.testing.assert_array_equal(mask_of(page), painted)

@@ -62,7 +62,7 @@ def page(open_page, data_server):
     page = open_page(data_server.url, viewport={"width": 1440, "height": 900})
     page.get_by_role("tab", name="Evaluate").click()
     # The first page of a server waits for it to warm up.
-    page.wait_for_selector(".sr-evaluate[data-sets]", timeout=60_000)
+    page.wait_for_selector(".sr-evaluate[data-sets]")
     return page
 
 
@@ -70,7 +70,7 @@ def measure(page: Page, dataset: str | None = None) -> None:
     if dataset is not None:
         page.get_by_role("combobox", name="Dataset").select_option(dataset)
     page.get_by_role("button", name="Evaluate", exact=True).click()
-    page.wait_for_function(ENDED, timeout=60_000)
+    page.wait_for_function(ENDED)
 
 
 def column(page: Page, number: int) -> list[str]:
@@ -165,7 +165,7 @@ def test_a_job_can_be_stopped_and_is_found_again_after_a_reload(page):
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.wait_for_selector(".sr-pictures tbody tr")
     page.get_by_role("button", name="Stop").click()
-    page.wait_for_function(ENDED, timeout=60_000)
+    page.wait_for_function(ENDED)
     expect(page.locator(".sr-job-text")).to_contain_text("stopped after")
     done, total = page.locator(".sr-job-track").evaluate(
         "node => [node.ariaValueNow, node.ariaValueMax]"
@@ -175,7 +175,7 @@ def test_a_job_can_be_stopped_and_is_found_again_after_a_reload(page):
     miou = page.locator("[data-score=set-miou]").inner_text()
     page.reload()
     page.get_by_role("tab", name="Evaluate").click()
-    page.wait_for_function(ENDED, timeout=60_000)
+    page.wait_for_function(ENDED)
     expect(page.locator(".sr-pages")).to_contain_text(f"of {done}")
     expect(page.locator("[data-score=set-miou]")).to_have_text(miou)
 
@@ -207,7 +207,7 @@ def test_a_server_that_has_gone_is_told(open_page, checkpoints, data, problems):
     # Ends the server, in the middle of the job.
     assert list(running) == []
     alert = page.locator(".sr-evaluate .sr-alert")
-    expect(alert).to_contain_text("The page's server does not answer", timeout=60_000)
+    expect(alert).to_contain_text("The page's server does not answer")
     expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
     page.close()
     # What the browser itself says of a server that is not there.

@@ -100,7 +100,7 @@ def dab(page: Page, x: int, y: int) -> None:
 def annotate(page: Page, data) -> None:
     """Correct the masks of the arrivals, in a new dataset with a new class."""
     page.get_by_role("tab", name="Annotate").click()
-    page.wait_for_selector(".sr-annotate[data-places=listed]", timeout=60_000)
+    page.wait_for_selector(".sr-annotate[data-places=listed]")
     place = page.locator("#sr-annotate-place")
     ready(page, ".sr-annotate", lambda: place.select_option("folder:arrivals"), "listed")
     first = page.locator(".sr-annotate-picture", has_text="100.png")
@@ -130,10 +130,10 @@ def annotate(page: Page, data) -> None:
 
 def retrain(page: Page) -> None:
     page.get_by_role("tab", name="Train").click()
-    page.wait_for_selector(".sr-train[data-choices][data-runs]", timeout=60_000)
+    page.wait_for_selector(".sr-train[data-choices][data-runs]")
     page.get_by_label("Checkpoint", exact=True).select_option("first")
     page.get_by_label("Dataset with the corrected pictures", exact=True).select_option("pits")
-    page.wait_for_selector(".sr-train-form[data-ready=ready]", timeout=60_000)
+    page.wait_for_selector(".sr-train-form[data-ready=ready]")
     # What the checkpoint was trained on is replayed, and nothing is trained on that measures.
     expect(page.get_by_label("spots")).to_be_checked()
     expect(page.get_by_label("golden.json")).to_be_checked()
@@ -147,7 +147,7 @@ def retrain(page: Page) -> None:
 
 def promote(page: Page) -> None:
     page.get_by_role("button", name="Compare and promote").click()
-    page.wait_for_selector(".sr-promote[data-ready^=done]", timeout=60_000)
+    page.wait_for_selector(".sr-promote[data-ready^=done]")
     expect(page.locator(".sr-flip-tabs")).to_contain_text("Newly missed: 0")
     expect(page.locator(".sr-flip-tabs")).to_contain_text("Newly found: 6")
     page.locator("#sr-promote-by").fill("Ada")

@@ -131,7 +131,7 @@ def test_a_server_that_has_gone_is_told(page, problems):
     page.context.set_offline(True)
     page.click("button[data-sample=crack]")
     expect(page.locator(".sr-alert")).to_contain_text(
-        "The page's server does not answer; start it again", timeout=25_000
+        "The page's server does not answer; start it again"
     )
     # The browser and gradio log the lost connection, as they should, and again at each try.
     page.close()

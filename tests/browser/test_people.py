@@ -5,6 +5,7 @@ The rules of WCAG 2.2 AA are checked by axe-core, in each tab and with results i
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FileChooser, Locator, Page, TimeoutError, expect
 
 from segnet_res.classes import MAGNETIC_TILE, ClassMap
 from segnet_res.data import DatasetInfo, save_info
@@ -111,7 +112,7 @@ def fill_evaluate(page: Page) -> None:
     go(page, "Evaluate")
     page.wait_for_selector(".sr-evaluate[data-sets]")
     page.get_by_role("button", name="Evaluate", exact=True).click()
-    page.wait_for_selector(".sr-evaluate[data-ready^=done]", timeout=60_000)
+    page.wait_for_selector(".sr-evaluate[data-ready^=done]")
     expect(page.locator("[data-score=set-miou]")).to_be_visible()
 
 
@@ -120,14 +121,14 @@ def fill_batch(page: Page) -> None:
     page.wait_for_selector(".sr-batch[data-folders]")
     page.get_by_label("or a folder of the server").select_option(index=2)
     page.get_by_role("button", name="Inspect all").click()
-    page.wait_for_selector(".sr-batch[data-ready^=done]", timeout=60_000)
+    page.wait_for_selector(".sr-batch[data-ready^=done]")
     expect(page.locator(".sr-batch-table tbody tr").first).to_be_visible()
 
 
 def fill_compare(page: Page) -> None:
     go(page, "Compare")
     page.locator(".sr-compare button[data-sample=crack]").click()
-    expect(page.locator(".sr-compare")).to_contain_text("of the pixels differ", timeout=60_000)
+    expect(page.locator(".sr-compare")).to_contain_text("of the pixels differ")
 
 
 def fill_models(page: Page) -> None:
@@ -303,18 +304,22 @@ def test_a_picture_is_inspected_by_keyboard_alone(page, part, act_and_wait):
     assert started.value.suggested_filename.endswith(".png")
 
 
-def test_a_file_is_chosen_by_keyboard(page, part, act_and_wait):
-    chosen = []
-    page.on("filechooser", lambda chooser: chosen.append(chooser))
-    # A page that is still being put together may take the focus away again.
-    page.wait_for_function("document.querySelector('#sr-model')?.value")
+def ask_for_a_file(page: Page, box: Locator) -> FileChooser:
+    """Open the dialog of a box by keyboard; a page still being put together may miss a key."""
     for _ in range(4):
-        tab_to(page, page.locator("#sr-image"))
-        page.keyboard.press("Space")
-        page.wait_for_timeout(2000)
-        if chosen:
-            break
-    act_and_wait(page, lambda: chosen[0].set_files(part))
+        tab_to(page, box)
+        expect(box).to_be_focused()
+        with suppress(TimeoutError), page.expect_file_chooser(timeout=5000) as chooser:
+            page.keyboard.press("Space")
+        if chooser.is_done():
+            return chooser.value
+    raise AssertionError("the space bar opened no dialog")
+
+
+def test_a_file_is_chosen_by_keyboard(page, part, act_and_wait):
+    page.wait_for_function("document.querySelector('#sr-model')?.value")
+    chooser = ask_for_a_file(page, page.locator("#sr-image"))
+    act_and_wait(page, lambda: chooser.set_files(part))
     expect(page.locator("#sr-inspect .sr-status")).to_contain_text("143")
 
 

@@ -99,7 +99,7 @@ def open_train(open_page, plant):
         page.set_default_timeout(60_000)
         page.get_by_role("tab", name="Train").click()
         # The first page of a server waits for it to warm up.
-        page.wait_for_selector(".sr-train[data-runs]", timeout=60_000)
+        page.wait_for_selector(".sr-train[data-runs]")
         return page
 
     return open_train
@@ -116,8 +116,8 @@ def compare(page: Page, name: str) -> None:
         name,
     )
     heading = page.locator(".sr-promote-compared")
-    expect(heading).to_contain_text(f"{name} against", timeout=60_000)
-    page.wait_for_selector(".sr-promote[data-ready^=done]", timeout=60_000)
+    expect(heading).to_contain_text(f"{name} against")
+    page.wait_for_selector(".sr-promote[data-ready^=done]")
 
 
 def fill(page: Page, **words) -> None:
@@ -130,7 +130,7 @@ def test_a_blind_candidate_is_looked_at_accepted_and_taken_back(open_train, plan
     page.locator("[data-run='blind'] button").click()
     page.get_by_role("button", name="Compare and promote").click()
     expect(page.locator(".sr-promote-compared")).to_have_text("blind against old on golden.json")
-    page.wait_for_selector(".sr-promote[data-ready^=done]", timeout=60_000)
+    page.wait_for_selector(".sr-promote[data-ready^=done]")
     # What the old one called a crack everywhere, the blind one does not see.
     cards = page.locator(".sr-promote .sr-card strong")
     assert cards.all_inner_texts()[1:] == ["3 → 0", "100.0 % → 0.0 %", "0.0 % → 100.0 %"]
@@ -224,7 +224,7 @@ def test_two_people_and_a_reload(open_train, plant):
     before = second.get_attribute(".sr-promote", "data-ready")
     second.reload()
     second.get_by_role("tab", name="Train").click()
-    second.wait_for_selector(f".sr-promote[data-ready='{before}']", timeout=60_000)
+    second.wait_for_selector(f".sr-promote[data-ready='{before}']")
     expect(second.locator(".sr-promote-compared")).to_contain_text("two against")
     for page, name in ((first, "one"), (second, "two")):
         fill(page, by=f"who promotes {name}", reason="no defect is missed")

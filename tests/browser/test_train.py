@@ -80,14 +80,6 @@ def plant(checkpoints, tmp_path_factory):
     plant.end()
 
 
-@pytest.fixture(autouse=True)
-def patient():
-    """Other processes of these tests compute meanwhile: the page may take longer to answer."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
 def open_train(open_page, plant):
     def open_train(**options):
@@ -100,17 +92,17 @@ def open_train(open_page, plant):
 def to_train(page: Page) -> Page:
     page.get_by_role("tab", name="Train").click()
     # The first page of a server waits for it to warm up.
-    page.wait_for_selector(".sr-train[data-choices][data-runs]", timeout=60_000)
+    page.wait_for_selector(".sr-train[data-choices][data-runs]")
     return page
 
 
 def wait_for_form(page: Page) -> None:
-    page.wait_for_selector(".sr-train-form[data-ready=ready]", timeout=60_000)
+    page.wait_for_selector(".sr-train-form[data-ready=ready]")
 
 
 def show(page: Page, name: str, state: str) -> None:
     page.locator(f"[data-run='{name}'] button").click()
-    page.wait_for_selector(f".sr-train[data-ready='{name}:{state}']", timeout=60_000)
+    page.wait_for_selector(f".sr-train[data-ready='{name}:{state}']")
 
 
 def choose(page: Page, label: str, value: str) -> None:
@@ -141,7 +133,7 @@ def test_killed_with_its_page_gone_it_goes_on_and_becomes_a_candidate(open_train
     ):  # fmt: skip
         page.get_by_label(label, exact=True).fill(value)
     page.get_by_role("button", name="Start the retraining").click()
-    expect(page.locator(".sr-run > header h2")).to_have_text("oil 1", timeout=60_000)
+    expect(page.locator(".sr-run > header h2")).to_have_text("oil 1")
     page.reload()
     to_train(page)
     expect(page.locator(".sr-run > header h2")).to_have_text("oil 1")
