@@ -79,11 +79,20 @@ class ResSegNet(SegmentationModel):
         self.apply(_initialise)
         self.pyramid = nn.ModuleList()
         if pyramid:
-            for width in reversed(widths[:-1]):
-                scores = nn.Conv2d(width, num_classes, 1, bias=False)
-                # Next to nothing: the finest scale alone would answer much the same at first.
-                nn.init.normal_(scores.weight, std=0.01)
-                self.pyramid.append(scores)
+            # Next to nothing: the finest scale alone would answer much the same at first.
+            self.add_pyramid(std=0.01)
+
+    def add_pyramid(self, std: float = 0.0) -> None:
+        """Add the connection ``pyramid`` to a network that has none.
+
+        Args:
+            std: Spread of the drawn weights; with 0 the answers stay what they are until training
+                moves them.
+        """
+        for width in reversed(self.encoder_widths[:-1]):
+            scores = nn.Conv2d(width, self.classifier.out_channels, 1, bias=False)
+            nn.init.normal_(scores.weight, std=std)
+            self.pyramid.append(scores)
 
     def logits(self, pixels: Tensor) -> Tensor:
         """Map (N, channels, H, W), multiples of 32, to (N, num_classes, H, W)."""

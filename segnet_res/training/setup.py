@@ -10,7 +10,13 @@ import torch
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
 from segnet_res.data import SegmentationDataset
 from segnet_res.errors import CheckpointError, DataError, UsageError
-from segnet_res.models import SegmentationModel, build_model, describe_device, load_vgg16_bn
+from segnet_res.models import (
+    ResSegNet,
+    SegmentationModel,
+    build_model,
+    describe_device,
+    load_vgg16_bn,
+)
 from segnet_res.models.names import RESIDUALS
 from segnet_res.recipe import DEFAULT_ARCHITECTURE, TrainConfig
 from segnet_res.training.statistics import Statistics, measure
@@ -109,8 +115,22 @@ def _from_checkpoint(
             f"{start.name}: takes {meta.channels} channels, the dataset has {dataset.channels}; "
             "change `channels` in dataset.yaml, or start from another checkpoint"
         )
+    model, arguments = checkpoint.build_model(), dict(meta.arguments)
+    if isinstance(model, ResSegNet) and meta.architecture.startswith("ressegnet-"):
+        # Files of the first versions name no connection: they have all but the pyramid.
+        has = {name: arguments.get(name, name != "pyramid") for name in RESIDUALS}
+        off = [f"--no-{name}" for name in RESIDUALS if has[name] and not getattr(config, name)]
+        if off:
+            raise UsageError(
+                f"{start.name} has what {', '.join(off)} would take away; leave that out, or train "
+                "from scratch"
+            )
+        # The other connections would change every answer, this one begins with zeros.
+        if config.pyramid and not has["pyramid"]:
+            model.add_pyramid()
+            arguments["pyramid"] = True
     parent = f"{start.stem} {short_hash(start)}"
-    return Start(checkpoint.build_model(), meta.architecture, meta.arguments, statistics, parent)
+    return Start(model, meta.architecture, arguments, statistics, parent)
 
 
 def resumed(last: Path, dataset: SegmentationDataset) -> Start:

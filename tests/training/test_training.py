@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from segnet_res import Checkpoint, SegmentationDataset, Segmenter, TrainConfig, evaluate, train
+from segnet_res.checkpoint import Metadata
 from segnet_res.cli import app
 from segnet_res.errors import (
     CheckpointError,
@@ -21,8 +23,11 @@ from segnet_res.errors import (
     TrainingError,
     UsageError,
 )
+from segnet_res.models import build_model
 from segnet_res.training import Epoch, RunFolder, Step, Validation, train_events
 from segnet_res.training.loop import _Trainer
+from segnet_res.training.setup import prepare
+from tests.conftest import TINY_CLASSES
 
 QUICK = TrainConfig(
     arch="ressegnet-tiny", epochs=3, steps=4, batch=2, crop=32, workers=0, device="cpu", lr=5e-3
@@ -221,10 +226,33 @@ def test_a_checkpoint_is_the_start(tiny_dataset, tiny_checkpoint, tmp_path):
         torch.testing.assert_close(last.tensors[name], before[name], rtol=0, atol=1e-6)
 
 
+def test_a_start_without_pyramid_gets_one_that_changes_nothing_at_first(tiny_dataset, tmp_path):
+    model = build_model("ressegnet-tiny", num_classes=2, channels=1)
+    old = Checkpoint(
+        Metadata(architecture="ressegnet-tiny", class_map=TINY_CLASSES, channels=1,
+                 mean=(127.5,), std=(127.5,)),
+        model.state_dict(),
+    )  # fmt: skip
+    path = tmp_path / "old.safetensors"
+    old.save(path)
+    begin_with = partial(prepare, dataset=SegmentationDataset(tiny_dataset, "train"), start=path)
+    begin = begin_with(TrainConfig())
+    assert begin.arguments["pyramid"] is True
+    assert len(begin.model.pyramid) == 4
+    picture = torch.rand(1, 1, 40, 50) * 255
+    torch.testing.assert_close(begin.model(picture), model.eval()(picture), rtol=0, atol=0)
+    begin.model(picture).square().sum().backward()
+    assert all(scores.weight.grad.abs().sum() > 0 for scores in begin.model.pyramid)
+    assert not begin_with(TrainConfig(pyramid=False)).model.pyramid
+
+
 def test_a_start_that_does_not_fit(tiny_dataset, tiny_checkpoint, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(UsageError, match=r"--arch is segnet-tiny, tiny\.safetensors is ressegnet"):
         list(train(TrainConfig(arch="segnet-tiny"), tiny_dataset, out, start=tiny_checkpoint))
+    less = TrainConfig(skip=False, pyramid=False)
+    with pytest.raises(UsageError, match="has what --no-skip, --no-pyramid would take away"):
+        list(train(less, tiny_dataset, out, start=tiny_checkpoint))
     info = tiny_dataset / "dataset.yaml"
     info.write_text(info.read_text().replace("scratch", "dent"))
     with pytest.raises(CheckpointError, match="knows the classes sound, scratch, the dataset has"):
