@@ -20,7 +20,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
-    Route,
+    Request,
     expect,
 )
 
@@ -31,6 +31,9 @@ from segnet_res.models import build_model
 from segnet_res.web.passwords import set_login
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+# The files that take minutes, see below.
+LONGEST = ("people", "train", "loop", "security", "evaluate")
 
 # How long a test waits for what must come: a bound for a busy machine, not a measure of speed.
 PATIENCE = 60_000
@@ -52,7 +55,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
     # Last: Playwright leaves an event loop in this thread, in which others cannot run their own.
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    # Of these the longest first: a process has a whole file, and none shall be left alone with one.
+    longest = {f"test_{name}": i for i, name in enumerate(LONGEST)}
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("browser") is not None,
+            longest.get(item.path.stem, len(longest)),
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -182,14 +192,12 @@ def open_page(
         context = browser.new_context(**options)
         contexts.append(context)
 
-        def only_the_page(route: Route) -> None:
-            if route.request.url.startswith((url, "data:", "blob:")):
-                route.continue_()
-            else:
-                problems.append(f"outside request: {route.request.url}")
-                route.abort()
+        def only_the_page(request: Request) -> None:
+            if not request.url.startswith((url, "data:", "blob:")):
+                problems.append(f"outside request: {request.url}")
 
-        context.route("**/*", only_the_page)
+        # Not `route`, which asks here before every request: there are hundreds of them.
+        context.on("request", only_the_page)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))

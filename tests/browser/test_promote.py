@@ -96,7 +96,6 @@ def plant(tmp_path_factory):
 def open_train(open_page, plant):
     def open_train(**options):
         page = open_page(plant.url, **{"viewport": {"width": 1366, "height": 900}, **options})
-        page.set_default_timeout(60_000)
         page.get_by_role("tab", name="Train").click()
         # The first page of a server waits for it to warm up.
         page.wait_for_selector(".sr-train[data-runs]")
@@ -290,7 +289,6 @@ def test_it_keeps_the_rules_and_fits_every_screen(open_train):
 
 def test_without_a_folder_of_runs_everybody_may_only_look(open_page):
     page = open_page()
-    page.set_default_timeout(60_000)
     page.get_by_role("tab", name="Models").click()
     page.locator("#sr-registry").scroll_into_view_if_needed()
     page.wait_for_selector(".sr-registry[data-ready]")

@@ -139,9 +139,11 @@ class BatchTab {
     try {
       while (run === this.run) {
         this.awake = false;
-        const reply = await this.asker.ask({ action: "watch", job, view: this.table.view });
+        const { view } = this.table;
+        const reply = await this.asker.ask({ action: "watch", job, view });
         if (run !== this.run) return;
-        this.#show(reply);
+        // Where other rows are wanted by now, these would stand under the wrong heads.
+        if (view === this.table.view) this.#show(reply);
         await this.#pause(this.#period(reply));
       }
     } catch (error) {
