@@ -25,8 +25,8 @@ TINY_SPLITS = {"train": ["a", "b"], "val": ["nested/c", "d"]}
 
 @pytest.hookimpl(optionalhook=True)  # pytest runs without its extension as well
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes more than cores for ``-n auto``: a third of the time is waiting."""
-    return min(4, len(os.sched_getaffinity(0)) + 2)
+    """One process more than cores for ``-n auto``: a third of the time is waiting."""
+    return min(4, len(os.sched_getaffinity(0)) + 1)
 
 
 @pytest.fixture(scope="session")

@@ -132,9 +132,9 @@ def server(checkpoints: Path) -> Iterator[RunningPage]:
     yield from start_page(checkpoints)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_with(checkpoints: Path) -> Iterator[Callable[..., RunningPage]]:
-    """Starts further pages: ``start_with("--data", folder)``; they end with the session."""
+    """Starts further pages: ``start_with("--data", folder)``; they end with the file's tests."""
     with ExitStack() as stack:
         start = contextmanager(start_page)
         yield lambda *options: stack.enter_context(start(checkpoints, *map(str, options)))

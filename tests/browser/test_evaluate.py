@@ -39,16 +39,25 @@ def make_dataset(root, stems, size):
     (root / "splits" / "val.txt").write_text("\n".join(stems))
 
 
+def repeat(root, times):
+    """Make many pictures of the one that there is; they take no room."""
+    stems = [f"part{i:04}" for i in range(times)]
+    for folder in ("images", "masks"):
+        for stem in stems:
+            (root / folder / f"{stem}.png").hardlink_to(root / folder / "part.png")
+    (root / "splits" / "val.txt").write_text("\n".join(stems))
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     make_dataset(
         folder / "caps", [f"cap{i:02}_{side}" for i in range(4) for side in "ab"], (71, 83)
     )
-    # Long enough to be still running after a reload, however slow the browser is.
-    make_dataset(folder / "many", [f"part{i:03}" for i in range(60)], (450, 450))
-    # And so long that nobody waits for its end.
-    make_dataset(folder / "long", [f"part{i:03}" for i in range(300)], (250, 250))
+    make_dataset(folder / "many", [f"part{i:03}" for i in range(60)], (71, 83))
+    # So long that it is still going on whenever a test looks, however slow the browser is.
+    make_dataset(folder / "long", ["part"], (250, 250))
+    repeat(folder / "long", 5000)
     return folder
 
 
@@ -170,8 +179,10 @@ def test_a_job_can_be_stopped_and_is_found_again_after_a_reload(page):
     done, total = page.locator(".sr-job-track").evaluate(
         "node => [node.ariaValueNow, node.ariaValueMax]"
     )
-    assert 0 < int(done) < int(total) == 300
-    expect(page.locator(".sr-totals-note")).to_contain_text(f"the totals of {done} of 300 pictures")
+    assert 0 < int(done) < int(total) == 5000
+    expect(page.locator(".sr-totals-note")).to_contain_text(
+        f"the totals of {done} of 5000 pictures"
+    )
     miou = page.locator("[data-score=set-miou]").inner_text()
     page.reload()
     page.get_by_role("tab", name="Evaluate").click()
@@ -181,13 +192,26 @@ def test_a_job_can_be_stopped_and_is_found_again_after_a_reload(page):
 
 
 def test_a_running_job_goes_on_through_a_reload(page):
-    page.get_by_role("combobox", name="Dataset").select_option("many")
+    page.get_by_role("combobox", name="Dataset").select_option("long")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.wait_for_selector(".sr-pictures tbody tr")
     page.reload()
     page.get_by_role("tab", name="Evaluate").click()
     expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_disabled()
-    page.wait_for_function(ENDED, timeout=90_000)
+    page.wait_for_selector(".sr-pictures tbody tr")
+    before = page.locator(".sr-job-track").evaluate("node => node.ariaValueNow")
+    page.wait_for_function(
+        "before => Number(document.querySelector('.sr-job-track').ariaValueNow) > before",
+        arg=int(before),
+    )
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_function(ENDED)
+
+
+def test_many_pictures_come_in_pages(page):
+    page.get_by_role("combobox", name="Dataset").select_option("many")
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.wait_for_function(ENDED)
     expect(page.locator(".sr-job-text")).to_contain_text("60 pictures in")
     expect(page.locator(".sr-pages")).to_contain_text("1 to 50 of 60")
     page.get_by_role("button", name="Next page").click()

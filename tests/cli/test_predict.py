@@ -239,13 +239,14 @@ def test_a_hot_folder_until_somebody_ends_it(tiny_checkpoint, tiny_dataset, tmp_
         wait_for(target / "masks/nested/c.png", process)
         shutil.copy(source / "a.png", source / "late.png")
         wait_for(target / "masks/late.png", process)
-        # Counted is what the manifest knows; the mask is there a moment before.
-        wait_until(lambda: "late.png" in (target / "manifest.jsonl").read_text(), process)
+        # The report is written again once the picture is counted; the mask is there before.
+        report = target / "r.csv"
+        wait_until(lambda: report.exists() and "late.png" in report.read_text(), process)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert out == f"5 pictures: 5 segmented; results are in {target}\n"
-    assert (target / "r.csv").read_text().count("\n") == 6
+    assert report.read_text().count("\n") == 6
     assert not [path for path in target.rglob(".*")]
 
 

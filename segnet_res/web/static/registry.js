@@ -26,10 +26,11 @@ class RegistryView {
     element.setAttribute("role", "group");
     element.setAttribute("aria-label", t("registry.tab"));
     element.replaceChildren(this.now, this.tree, this.history, this.dialog.node);
-    // Nothing is asked of the server before somebody comes here; hashing takes a moment.
+    // Nothing is asked of the server before somebody opens the tab, hashing takes a moment; then it
+    // is, however far below the cards this stands.
     new IntersectionObserver((entries) => {
       if (entries.at(-1).isIntersecting) this.#look();
-    }).observe(element);
+    }, { rootMargin: "100000px" }).observe(element);
     document.addEventListener("segnet-res:listed", () => element.offsetParent && this.#look());
   }
 
