@@ -30,7 +30,7 @@ OTHER_NAMES = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def folder(checkpoints, tmp_path_factory) -> Path:
     """Checkpoints: one for tiles, one with partly other classes, one with none in common."""
     folder = tmp_path_factory.mktemp("compare")
@@ -43,7 +43,7 @@ def folder(checkpoints, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def compare_server(start_with, folder):
     return start_with("--checkpoints", folder)
 
