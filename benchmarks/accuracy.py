@@ -168,19 +168,19 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     # Small networks leave most of a large GPU idle.
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for told in pool.map(lambda job: run_one(arguments, *job), wanted):
-            print(told)
+        list(pool.map(lambda job: run_one(arguments, *job), wanted))  # raises what one of them did
 
 
 def run_one(
     arguments: argparse.Namespace, seed: int, name: str, data: Path, experiment: Experiment
-) -> str:
-    """Train and measure one row with one seed, unless that was done before; returns a line."""
+) -> None:
+    """Train and measure one row with one seed, unless that was done before."""
     split = f"{name}-{arguments.drive}" if name == "roads" and arguments.drive else name
     label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}"
     result = RESULTS / f"{label}.json"
     if result.exists():
-        return f"{label}: done before"
+        print(f"{label}: done before")
+        return
     out = arguments.out / label
     print(f"{label}: begins; {out.with_suffix('.log')} tells how far it is")
     common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[name]]
@@ -190,7 +190,7 @@ def run_one(
                "size": arguments.size, "seed": seed, "jobs": arguments.jobs}  # fmt: skip
     content |= measure(out, data, arguments.device)
     write_result(result, content)
-    return f"{label}: mIoU {percent(content['miou'])}"
+    print(f"{label}: mIoU {percent(content['miou'])}")
 
 
 def read_results() -> dict[Budget, dict[Row, Runs]]:

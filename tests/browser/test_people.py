@@ -197,26 +197,33 @@ def test_every_tab_keeps_the_rules_and_fits_every_screen(filled):
     page = filled()
     assert page.get_by_role("tab").all_inner_texts() == list(TABS)
     problems = []
-    for tab in TABS:
-        go(page, tab)
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            # The canvas follows the size of its place in the next frames.
-            page.evaluate(
-                "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-            )
-            where = f"{tab} {width}x{height}"
-            problems += [f"{where}: sticks out: {text}" for text in page.evaluate(STICKS_OUT)]
-            problems += [f"{where}: too small: {text}" for text in page.evaluate(CUT_OFF)]
-            if (width, height) in (SIZES[0], SIZES[-1]):
-                problems += faults(page, where)
-        page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
-    page.emulate_media(color_scheme="dark")
-    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
-    for tab in TABS:
-        go(page, tab)
-        problems += faults(page, f"{tab} in dark")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(
+            "dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark"
+        )
+        for tab in TABS:
+            go(page, tab)
+            problems += problems_by_size(page, f"{tab} {scheme}")
     assert not problems, "\n".join(problems)
+
+
+def problems_by_size(page: Page, what: str) -> list[str]:
+    """Return what reaches beyond the screen, is cut off or breaks a rule, at every size."""
+    problems = []
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        # The canvas follows the size of its place in the next frames.
+        page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+        where = f"{what} {width}x{height}"
+        problems += [f"{where}: sticks out: {text}" for text in page.evaluate(STICKS_OUT)]
+        problems += [f"{where}: too small: {text}" for text in page.evaluate(CUT_OFF)]
+        if (width, height) in (SIZES[0], SIZES[-1]):
+            problems += faults(page, where)
+    page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+    return problems
 
 
 def test_the_language_of_the_page_is_told(open_german):
