@@ -9,7 +9,8 @@ now and half an hour later add up. The last epoch is measured, not the best: cho
 that is reported would flatter every row, and those with restless curves most.
 
 CamVid's val comes from a drive that train contains. ``--drive 0001TP`` leaves a whole drive of
-train out and measures there instead; recipes are chosen that way.
+train out and measures there instead, ``--split-seed 1`` divides the tiles otherwise; recipes are
+chosen that way.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -39,6 +41,9 @@ from segnet_res import SegmentationDataset, Segmenter
 from segnet_res.checkpoint import Checkpoint
 from segnet_res.data import SPLITS
 from segnet_res.data.dataset import read_split
+from segnet_res.data.resplit import split_dataset
+from segnet_res.data.splits import write_splits
+from segnet_res.data.storage import new_folder
 from segnet_res.models.names import RESIDUALS
 
 RESULTS = Path(__file__).parent / "results" / "accuracy"
@@ -142,28 +147,52 @@ def measure(out: Path, data: Path, device: str) -> dict[str, Any]:
 def leave_out(root: Path, drive: str, target: Path) -> Path:
     """Make a dataset whose val is one drive of the training split, and whose train the others."""
     if not target.exists():
-        (target / "splits").mkdir(parents=True)
-        for name in ("dataset.yaml", "images", "masks"):
-            (target / name).symlink_to((root / name).resolve())
         stems = read_split(root, "train")
-        for split, chosen in zip(SPLITS, (False, True), strict=False):
-            lines = [stem for stem in stems if stem.split("/")[-1].startswith(drive) is chosen]
-            (target / "splits" / f"{split}.txt").write_text("\n".join(lines) + "\n")
+        with _same_pictures(root, target) as folder:
+            splits = {
+                split: [one for one in stems if one.split("/")[-1].startswith(drive) is chosen]
+                for split, chosen in zip(SPLITS, (False, True), strict=False)
+            }
+            write_splits(folder, splits)
     return target
+
+
+def divide(root: Path, seed: int, target: Path) -> Path:
+    """Make a dataset of the same pictures, divided by another seed."""
+    if not target.exists():
+        with _same_pictures(root, target) as folder:
+            split_dataset(folder, seed=seed)
+    return target
+
+
+@contextmanager
+def _same_pictures(root: Path, target: Path) -> Iterator[Path]:
+    """Make a dataset whose pictures and masks are links; the block writes its splits."""
+    with new_folder(target) as folder:
+        for name in ("dataset.yaml", "images", "masks"):
+            (folder / name).symlink_to((root / name).resolve())
+        yield folder
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run what is missing, all rows of the first seed before the second."""
-    folders = {"tiles": arguments.tiles, "roads": arguments.roads}
-    if arguments.drive and arguments.roads:
+    # Each data set by the name of how it is divided.
+    folders: dict[str, Path] = {}
+    if arguments.tiles and arguments.split_seed is not None:
+        target = arguments.out / f"tiles-split{arguments.split_seed}"
+        folders[target.name] = divide(arguments.tiles, arguments.split_seed, target)
+    elif arguments.tiles:
+        folders["tiles"] = arguments.tiles
+    if arguments.roads and arguments.drive:
         target = arguments.out / f"without-{arguments.drive}"
-        folders["roads"] = leave_out(arguments.roads, arguments.drive, target)
+        folders[f"roads-{arguments.drive}"] = leave_out(arguments.roads, arguments.drive, target)
+    elif arguments.roads:
+        folders["roads"] = arguments.roads
     wanted = [
-        (seed, name, data, experiment)
+        (seed, split, data, experiment)
         for seed in arguments.seeds
-        for name, data in folders.items()
-        if data is not None
-        for experiment in experiments(arguments.size, name)
+        for split, data in folders.items()
+        for experiment in experiments(arguments.size, _kind(split))
         if not arguments.only or experiment.name in arguments.only
     ]
     # Small networks leave most of a large GPU idle.
@@ -172,10 +201,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def run_one(
-    arguments: argparse.Namespace, seed: int, name: str, data: Path, experiment: Experiment
+    arguments: argparse.Namespace, seed: int, split: str, data: Path, experiment: Experiment
 ) -> None:
     """Train and measure one row with one seed, unless that was done before."""
-    split = f"{name}-{arguments.drive}" if name == "roads" and arguments.drive else name
     label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}"
     result = RESULTS / f"{label}.json"
     if result.exists():
@@ -183,7 +211,7 @@ def run_one(
         return
     out = arguments.out / label
     print(f"{label}: begins; {out.with_suffix('.log')} tells how far it is")
-    common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[name]]
+    common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[_kind(split)]]
     common += ["--device", arguments.device, *arguments.options]
     train(experiment, data, out, seed, common)
     content = {"data": split, "network": experiment.network, "loss": experiment.loss,
@@ -191,6 +219,11 @@ def run_one(
     content |= measure(out, data, arguments.device)
     write_result(result, content)
     print(f"{label}: mIoU {percent(content['miou'])}")
+
+
+def _kind(split: str) -> str:
+    """Return "tiles" or "roads", of which a division such as "roads-0006R0" is."""
+    return split.split("-")[0]
 
 
 def read_results() -> dict[Budget, dict[Row, Runs]]:
@@ -301,6 +334,7 @@ def main() -> None:
     runs.add_argument("--tiles", type=Path, help="dataset folder of magnetic-tile")
     runs.add_argument("--roads", type=Path, help="dataset folder of camvid")
     runs.add_argument("--drive", help="leave this drive of camvid's train out, measure there")
+    runs.add_argument("--split-seed", type=int, help="divide the tiles anew by this seed")
     runs.add_argument("--out", type=Path, default=Path("runs/accuracy"))
     runs.add_argument("--size", default="small")
     runs.add_argument("--epochs", type=int, default=60)
