@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segnet_res.cli._console import note, progress, say
+from segnet_res.cli._console import note, progress, say, warn
 from segnet_res.errors import UsageError
 from segnet_res.recipe import AUGMENTATIONS, LOSSES, SCHEDULES, TrainConfig
 
@@ -185,9 +185,13 @@ def _synthetic(out: Path, seed: int) -> Path:
 
 def _show(events: "Iterator[Event]", config: TrainConfig) -> bool:
     """Show progress and a line for each epoch; return whether there was anything left to train."""
-    from segnet_res.training import Epoch, Step
+    from segnet_res.training import Epoch, Notice, Step, Validation
 
     first = next(events, None)
+    while isinstance(first, Notice):
+        if _leads():
+            warn(first.text)
+        first = next(events, None)
     if first is None:
         return False
     assert isinstance(first, Step)
@@ -212,7 +216,7 @@ def _show(events: "Iterator[Event]", config: TrainConfig) -> bool:
             elif isinstance(event, Epoch):
                 miou = f"  mIoU {_percent(event.scores.miou)}"
                 say(_line(event))
-            else:
+            elif isinstance(event, Validation):
                 bar.advance(0, note=f"validating {event.done}/{event.total}")
     return True
 

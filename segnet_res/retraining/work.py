@@ -81,7 +81,7 @@ def _work(run: RetrainFolder, keeper: "_Keeper") -> Iterator[Progress]:
         prepared = yield from _told(prepare(run, request), keeper, "preparing")
         yield keeper.planned(prepared)
         folder = RunFolder(run.path)
-        begun = folder.state.exists()
+        begun = folder.has_state()
         if not begun:
             # Written last in an epoch: what lies here without it was cut short and will be again.
             for path in (folder.best, folder.last):
@@ -175,7 +175,7 @@ class _Keeper:
         Raises:
             _StopError: when somebody wants that.
         """
-        from segnet_res.training import Epoch, Step
+        from segnet_res.training import Epoch, Step, Validation
 
         now = time.perf_counter()
         if isinstance(event, Step):
@@ -190,7 +190,7 @@ class _Keeper:
                 metrics=read_metrics(self.run.path, event.number),
                 seconds_left=self._left(event.number),
             )
-        else:
+        elif isinstance(event, Validation):
             self.progress = replace(
                 self.progress, doing=f"validating {event.done} of {event.total}"
             )

@@ -1,12 +1,13 @@
 """Training: from a dataset folder to a checkpoint, resumable after every epoch."""
 
 from segnet_res.recipe import TrainConfig
-from segnet_res.training.loop import Epoch, Event, Step, Validation, train, train_events
+from segnet_res.training.loop import Epoch, Event, Notice, Step, Validation, train, train_events
 from segnet_res.training.run_folder import RunFolder
 
 __all__ = [
     "Epoch",
     "Event",
+    "Notice",
     "RunFolder",
     "Step",
     "TrainConfig",

@@ -40,6 +40,7 @@ from segnet_res.training.run_folder import Origin, RunFolder
 from segnet_res.training.setup import (
     Start,
     describe,
+    doubts,
     prepare,
     resumed,
     steps_per_epoch,
@@ -98,7 +99,14 @@ class Epoch:
     seconds: float
 
 
-Event = Step | Validation | Epoch
+@dataclass(frozen=True)
+class Notice:
+    """A sentence on why the data can teach, or measure, less than they seem to."""
+
+    text: str
+
+
+Event = Notice | Step | Validation | Epoch
 
 
 def train(
@@ -151,7 +159,7 @@ def train_events(
     licence: str | None = None,
     descent: Descent | None = None,
 ) -> Iterator[Event]:
-    """Like `train`, but yields every step and every validated picture too.
+    """Like `train`, but yields notices on the data, every step and every validated picture too.
 
     Args:
         config: As for `train`, like those that follow.
@@ -190,6 +198,10 @@ def train_events(
             trainer.restore(state)
         elif group.leads:
             run.begin(config, origin, again=resume)
+        # A retraining has looked at its data before, and has told what it found.
+        if descent is None and trainer.done < config.epochs:
+            for text in doubts(begin.statistics, training, validation):
+                yield Notice(text)
         with _memory_and_batches(config, group):
             yield from trainer.epochs()
 

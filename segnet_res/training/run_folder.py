@@ -203,13 +203,30 @@ class RunFolder:
                 "leave them out with --resume, or choose another --out"
             )
 
+    def has_state(self) -> bool:
+        """Tell whether an epoch was finished, and can be gone on from.
+
+        Raises:
+            TrainingError: when epochs were finished and their state is gone: to begin again would
+                overwrite what they have left.
+        """
+        if self.state.exists():
+            return True
+        # The state of an epoch is written after its row: the first row may be without.
+        if self.metrics.exists() and len(self.metrics.read_text().splitlines()) > 2:
+            raise TrainingError(
+                f"{self.state}: gone, and without it the run cannot go on; put it back, or start a "
+                f"new run with --start {self.last}"
+            )
+        return False
+
     def load_state(self) -> dict[str, Any] | None:
         """Return the state after the last finished epoch; None when no epoch was finished.
 
         Raises:
-            TrainingError: when the file cannot be read.
+            TrainingError: when the file cannot be read, or was there and is gone.
         """
-        if not self.state.exists():
+        if not self.has_state():
             return None
         try:
             # weights_only: tensors, numbers and texts, never code.

@@ -1,6 +1,7 @@
 """What a training starts from: the model, fresh or a checkpoint's, and the data's statistics."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
 from segnet_res.data import SegmentationDataset
-from segnet_res.errors import CheckpointError, DataError, UsageError
+from segnet_res.errors import CheckpointError, DataError, TrainingError, UsageError
 from segnet_res.models import (
     ResSegNet,
     SegmentationModel,
@@ -145,9 +146,20 @@ def resumed(last: Path, dataset: SegmentationDataset) -> Start:
     Raises:
         CheckpointError: when the checkpoint is missing or damaged.
         DataError: when the training split is empty or cannot be read.
+        TrainingError: when the dataset has other classes or channels than the run.
     """
     statistics = _measure(dataset)
     meta = read_metadata(last)
+    # The labels of a mask mean what dataset.yaml says, so this is a change of the data as well.
+    for what, before, now in (
+        ("classes", ", ".join(meta.class_map.names), ", ".join(dataset.class_map.names)),
+        ("channels", meta.channels, dataset.channels),
+    ):
+        if before != now:
+            raise TrainingError(
+                f"{dataset.root}: {what} of the run were {before}, those of dataset.yaml are "
+                f"{now}; resume with what it was started with, or choose another --out"
+            )
     model = build_model(
         meta.architecture,
         num_classes=len(dataset.class_map),
@@ -157,6 +169,30 @@ def resumed(last: Path, dataset: SegmentationDataset) -> Start:
         **meta.arguments,
     )
     return Start(model, meta.architecture, meta.arguments, statistics, meta.parent)
+
+
+def doubts(
+    statistics: Statistics, training: SegmentationDataset, validation: SegmentationDataset
+) -> Iterator[str]:
+    """Yield a sentence for each reason why the data teach, or measure, less than they seem to."""
+    both = sorted(set(training.stems) & set(validation.stems))
+    if both:
+        yield (
+            f"{len(both)} of the {len(validation)} pictures of val are in train as well "
+            f"({both[0]}), so the scores will flatter; `segnet-res data check` names them all"
+        )
+    missing = [
+        name
+        for name, pixels in zip(
+            training.class_map.names, statistics.pixels.sum(axis=0), strict=True
+        )
+        if not pixels
+    ]
+    if missing:
+        yield (
+            f"no pixel of the split 'train' is {' or '.join(missing)}, so that cannot be learnt; "
+            "look at the masks with `segnet-res data check`"
+        )
 
 
 def describe(

@@ -216,6 +216,49 @@ def test_resume_refuses_other_options_and_other_data(tiny_dataset, tmp_path):
         list(train(QUICK, tiny_dataset, out, resume=True))
 
 
+def test_resume_refuses_other_classes_and_channels(tiny_dataset, tmp_path):
+    out = tmp_path / "run"
+    next(train(QUICK, tiny_dataset, out))
+    info = tiny_dataset / "dataset.yaml"
+    text = info.read_text()
+    for old, new, said in (
+        ("name: scratch", "name: dent", "classes of the run were sound, scratch, those of"),
+        ("channels: 1", "channels: 3", "channels of the run were 1, those of dataset.yaml are 3"),
+    ):
+        assert old in text
+        info.write_text(text.replace(old, new))
+        with pytest.raises(TrainingError, match=said):
+            list(train(QUICK, tiny_dataset, out, resume=True))
+
+
+def test_a_run_whose_state_is_gone_is_not_begun_again(tiny_dataset, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    list(train(TrainConfig(**(QUICK.to_dict() | {"epochs": 2})), tiny_dataset, run.path))
+    run.state.unlink()
+    before = run.last.read_bytes()
+    with pytest.raises(TrainingError, match=r"state\.pt: gone, .* start a new run with --start"):
+        list(train(run.read_config(), tiny_dataset, run.path, resume=True))
+    assert run.last.read_bytes() == before
+
+
+def test_data_that_teach_or_measure_less_than_they_seem_to_are_named(
+    tiny_dataset, tmp_path, runner
+):
+    for path in (tiny_dataset / "masks").rglob("*.png"):
+        labels = np.asarray(Image.open(path))
+        Image.fromarray(np.where(labels == 1, 255, labels).astype(np.uint8)).save(path)
+    train_list = tiny_dataset / "splits" / "train.txt"
+    val = (tiny_dataset / "splits" / "val.txt").read_text()
+    train_list.write_text(train_list.read_text() + val)
+    words = ["--arch", "ressegnet-tiny", "--epochs", "1", "--steps", "1", "--batch", "2",
+             "--crop", "32", "--workers", "0"]  # fmt: skip
+    done = runner.invoke(app, ["train", str(tiny_dataset), "--out", str(tmp_path / "run"), *words])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "warning: 2 of the 2 pictures of val are in train as well" in said
+    assert "warning: no pixel of the split 'train' is scratch, so that cannot be learnt" in said
+
+
 def test_a_checkpoint_is_the_start(tiny_dataset, tiny_checkpoint, tmp_path):
     config = TrainConfig(**(QUICK.to_dict() | {"epochs": 1, "lr": 1e-12, "arch": None, "ema": 0.0}))
     list(train(config, tiny_dataset, tmp_path / "run", start=tiny_checkpoint))
