@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -185,7 +186,7 @@ def read_metadata(path: Path | str) -> Metadata:
 
     Raises:
         CheckpointError: when the file is missing, no safetensors file and no export, none of ours,
-            or newer.
+            cut off, or newer.
     """
     path = Path(path)
     text = read_texts(path)[METADATA_KEY] if is_export(path) else _header_text(path)
@@ -200,12 +201,18 @@ def read_metadata(path: Path | str) -> Metadata:
 
 
 def _header_text(path: Path) -> str:
-    """Return our JSON among the texts of a safetensors header."""
+    """Return our JSON among the texts of a safetensors header.
+
+    Raises:
+        CheckpointError: when the file cannot be read, is none of ours, or not as long as its header
+            says.
+    """
     try:
         with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
             start = file.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size - 8):
+            if not 2 <= length <= min(_MAX_HEADER, size - 8):
                 raise CheckpointError(
                     f"{path.name}: not a checkpoint; give a {SUFFIX} file that "
                     "`segnet-res train` wrote"
@@ -221,7 +228,40 @@ def _header_text(path: Path) -> str:
             f"{path.name}: not a checkpoint of segnet_res (its header names no model); "
             f"give a {SUFFIX} file that `segnet-res train` wrote"
         ) from error
+    _check_size(path, size, 8 + length + _weights_size(path, header))
     return text
+
+
+def _weights_size(path: Path, header: dict[str, Any]) -> int:
+    """Return how many bytes of weights a safetensors header tells of.
+
+    Raises:
+        CheckpointError: when it does not tell.
+    """
+    try:
+        tensors = (entry for name, entry in header.items() if name != "__metadata__")
+        return max((int(tensor["data_offsets"][1]) for tensor in tensors), default=0)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(
+            f"{path.name}: its list of weights is damaged ({error!r}); copy it again"
+        ) from error
+
+
+def _check_size(path: Path, size: int, expected: int) -> None:
+    """Refuse a half-copied file, whose header alone looks good.
+
+    Raises:
+        CheckpointError: when the file is shorter or longer than expected.
+    """
+    if size < expected:
+        raise CheckpointError(
+            f"{path.name}: is cut off: {size:,} of {expected:,} bytes are there; copy it again"
+        )
+    if size > expected:
+        raise CheckpointError(
+            f"{path.name}: is damaged: {size:,} bytes are there instead of {expected:,}; "
+            "copy it again"
+        )
 
 
 def find_checkpoints(folder: Path) -> list[Path]:

@@ -91,8 +91,8 @@ def test_a_failed_write_leaves_the_old_file(checkpoint, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def write_header(path, metadata):
-    header = json.dumps({"__metadata__": metadata}).encode()
+def write_header(path, metadata, **tensors):
+    header = json.dumps({"__metadata__": metadata, **tensors}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header)
 
 
@@ -139,10 +139,45 @@ def test_newer_and_damaged_ones(checkpoint, tmp_path):
         Checkpoint.load(path)
 
 
-def test_truncated_weights(checkpoint, tmp_path):
+@pytest.mark.parametrize("read", [read_metadata, Checkpoint.load])
+def test_a_half_copied_file_is_damaged(checkpoint, tmp_path, read):
     path = tmp_path / "x.safetensors"
     checkpoint.save(path)
-    path.write_bytes(path.read_bytes()[:-100])
+    whole = path.read_bytes()
+    size = len(whole)
+    for kept in (size - 1, size // 2):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(CheckpointError) as caught:
+            read(path)
+        assert str(caught.value) == (
+            f"x.safetensors: is cut off: {kept:,} of {size:,} bytes are there; copy it again"
+        )
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(CheckpointError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"x.safetensors: is damaged: {size + 1:,} bytes are there instead of {size:,}; "
+        "copy it again"
+    )
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [5, None, {}, {"data_offsets": []}, {"data_offsets": [0, None]}, {"data_offsets": [0, 1e999]}],
+)
+def test_a_damaged_list_of_weights(checkpoint, tmp_path, tensor):
+    path = tmp_path / "x.safetensors"
+    write_header(path, {"segnet_res": checkpoint.metadata.to_json()}, tensor=tensor)
+    with pytest.raises(
+        CheckpointError, match=r"^x\.safetensors: its list of weights is damaged .*copy it again$"
+    ):
+        read_metadata(path)
+
+
+def test_weights_that_safetensors_refuses(checkpoint, tmp_path):
+    path = tmp_path / "x.safetensors"
+    tensor = {"dtype": "F32", "shape": [3], "data_offsets": [0, 0]}
+    write_header(path, {"segnet_res": checkpoint.metadata.to_json()}, tensor=tensor)
     with pytest.raises(CheckpointError, match=r"the weights are damaged .*copy the file again"):
         Checkpoint.load(path)
 

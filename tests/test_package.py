@@ -114,7 +114,7 @@ def test_modules_stay_small():
 def test_what_pyproject_promises():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["requires-python"] == ">=3.11"
-    assert project["scripts"] == {"segnet-res": "segnet_res.cli:main"}
+    assert project["scripts"] == {"segnet-res": "segnet_res.__main__:main"}
     assert {"dev", "formats", "openvino", "all"} <= set(project["optional-dependencies"])
     assert all(">=" in requirement for requirement in project["dependencies"])
 

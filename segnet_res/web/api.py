@@ -57,7 +57,7 @@ class Service:
         Args:
             picture: An upload as gradio_client describes it; may be anything.
             checkpoint: Name of a checkpoint, "" for the first; may be anything.
-            judgement: ``threshold``, ``min_region`` and ``spec`` of `Judge.from_untrusted`.
+            judgement: ``threshold``, ``min_region`` and ``spec`` of `Judge.from_program`.
 
         Returns:
             The mask as 8-bit PNG of class indices at the picture's size, and what was found.
@@ -65,10 +65,10 @@ class Service:
         Raises:
             CheckpointError: when there is no such checkpoint or it cannot be used.
             ImageError: when the picture cannot be read.
-            UsageError: when the limits cannot be used.
+            UsageError: when the threshold, the smallest region or the limits cannot be used.
         """
         backend, model = self._backend, self._model(checkpoint)
-        judge = Judge.from_untrusted(judgement or {})
+        judge = Judge.from_program(judgement or {})
         path = self._upload(picture)
         check_size(path)  # nobody should wait in the queue for being told
         with backend.checkpoints.turns.turn(), backend.checkpoints.borrow(model) as segmenter:
@@ -203,8 +203,9 @@ def build(backend: Backend) -> None:
         api_name="predict",
         api_description="Segment a picture: an 8-bit PNG of class indices, the area of each class, "
         "and a verdict where limits (the text of a YAML file) are given. Defects of less "
-        "confidence than the threshold (in percent), then regions of fewer pixels than min_region, "
-        "count as background. Without a checkpoint's name the first one is taken.",
+        "confidence than the threshold (in whole percent, 0 to 100), then regions of fewer pixels "
+        "than min_region (0 or more), count as background. Without a checkpoint's name "
+        "the first one is taken.",
         concurrency_limit=_AT_ONCE,
     )
     endpoint(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap, background
-from segnet_res.errors import SegnetResError
+from segnet_res.errors import SegnetResError, UsageError
 from segnet_res.images import UInt8Array
 from segnet_res.regions import refine
 from segnet_res.render import class_pixels
@@ -123,6 +123,32 @@ class Judge:
             spec_error=error,
         )
 
+    @classmethod
+    def from_program(cls, fields: dict[str, Any]) -> "Judge":
+        """Take what a program sends; numbers that make no sense are refused.
+
+        A slider cannot leave its range, so that `from_untrusted` may mend what it says; a program
+        that gives 900 %, or 0.5 as on the command line, must be told.
+
+        Args:
+            fields: As those of `from_untrusted`; ``threshold`` and ``min_region`` are 0 where they
+                are missing.
+
+        Raises:
+            UsageError: when the threshold or the region is no whole number in its range.
+        """
+        threshold, min_region = fields.get("threshold", 0), fields.get("min_region", 0)
+        if not _is_whole(threshold, 100):
+            raise UsageError(
+                f"threshold is {_short(threshold)}; give a confidence in whole percent from 0 to "
+                "100, such as 50 for the command line's 0.5"
+            )
+        if not _is_whole(min_region, _MAX_PIXELS):
+            raise UsageError(
+                f"min_region is {_short(min_region)}; give whole pixels from 0 to {_MAX_PIXELS:,}"
+            )
+        return cls.from_untrusted(fields)
+
     @property
     def threshold(self) -> float:
         """The confidence from which a defect counts, 0 to 1."""
@@ -232,6 +258,18 @@ def _number(value: object, top: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return None
     return float(min(top, max(0, value)))
+
+
+def _is_whole(value: object, top: int) -> bool:
+    """Tell whether a value is a whole number from 0 to ``top``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= top and value % 1 == 0
+
+
+def _short(value: object) -> str:
+    """Write a value of any kind for a message."""
+    return f"{value!r:.100}"
 
 
 def _plain(value: float) -> str:

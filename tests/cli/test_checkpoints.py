@@ -19,6 +19,16 @@ def test_list(runner, tiny_checkpoint):
     assert "damaged: broken.safetensors: not a checkpoint" in result.stderr
 
 
+def test_in_a_pipe_no_name_is_broken(runner, tiny_checkpoint):
+    long = "press-12-" * 12 + "night"
+    tiny_checkpoint.rename(tiny_checkpoint.parent / f"{long}.safetensors")
+    result = runner.invoke(app, ["checkpoints", "list", str(tiny_checkpoint.parent)])
+    (line,) = (line for line in result.stdout.splitlines() if long in line)
+    assert "ressegnet-tiny" in line
+    assert "not measured" in line
+    assert "2024-01-01" in line
+
+
 def test_list_of_an_empty_folder(runner, tmp_path):
     result = runner.invoke(app, ["checkpoints", "list", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (0, "")
@@ -66,6 +76,16 @@ def test_show_a_damaged_file(runner, tmp_path):
     result = runner.invoke(app, ["checkpoints", "show", str(path)])
     assert result.exit_code == 2
     assert result.stderr.startswith("error: broken.safetensors: not a checkpoint")
+
+
+def test_a_half_copied_file_is_told(runner, tiny_checkpoint):
+    path = tiny_checkpoint.with_name("cut.safetensors")
+    path.write_bytes(tiny_checkpoint.read_bytes()[:-1])
+    result = runner.invoke(app, ["checkpoints", "show", str(path)])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: cut.safetensors: is cut off: ")
+    result = runner.invoke(app, ["checkpoints", "list", str(path.parent)])
+    assert "damaged: cut.safetensors: is cut off: " in result.stderr
 
 
 def test_exports_are_listed_and_shown(runner, tiny_exports):

@@ -104,6 +104,19 @@ def test_limits_that_cannot_be_used_are_told(service, upload):
         service.predict(upload("images/b.png"), "tiny", {"spec": "classes: {crack: {}}"})
 
 
+@pytest.mark.parametrize(
+    ("judgement", "message"),
+    [
+        ({"threshold": 900}, r"threshold is 900; give a confidence in whole percent from 0 to 100"),
+        ({"threshold": 0.5}, r"threshold is 0\.5; .*such as 50 for the command line's 0\.5$"),
+        ({"min_region": -3}, r"min_region is -3; give whole pixels from 0 to 1,000,000,000$"),
+    ],
+)
+def test_numbers_out_of_range_are_told(service, upload, judgement, message):
+    with pytest.raises(UsageError, match=f"^{message}"):
+        service.predict(upload("images/b.png"), "tiny", judgement)
+
+
 def test_the_scores_of_a_split_are_those_of_the_command(service, backend, segmenter):
     from segnet_res.data import SegmentationDataset
 

@@ -32,6 +32,16 @@ def test_every_file_has_a_card_broken_ones_with_their_reason(folder):
     assert tiny["bytes"] == (folder / "tiny.safetensors").stat().st_size
 
 
+def test_a_half_copied_one_is_broken_and_never_the_first(folder):
+    whole = (folder / "tiny.safetensors").read_bytes()
+    (folder / "a-cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    library = Library(folder)
+    assert library.first() == "tiny"
+    card = library.cards()[0]
+    assert card["name"] == "a-cut"
+    assert card["error"].startswith("a-cut.safetensors: is cut off: ")
+
+
 def test_a_new_file_is_found_without_a_restart(folder):
     library = Library(folder)
     assert library.first() == "tiny"

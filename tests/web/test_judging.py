@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from segnet_res.classes import ClassMap
+from segnet_res.errors import UsageError
 from segnet_res.web.judging import Judge, Limits
 
 CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
@@ -123,3 +124,31 @@ def test_numbers_out_of_range_are_brought_back():
     assert (judge.percent, judge.min_region, judge.limits) == (100, 0, Limits(share=100.0))
     spec = Limits(classes={"dent": {"area": 1e-9, "count": 0.0}}).spec(CLASSES)
     assert spec.judge(np.zeros((2, 2), np.uint8), CLASSES).passed
+
+
+@pytest.mark.parametrize("threshold", [900, 101, -1, 0.5, 99.5, float("nan"), 1e999, "50", True])
+def test_a_program_must_give_a_threshold_in_whole_percent(threshold):
+    with pytest.raises(UsageError) as caught:
+        Judge.from_program({"threshold": threshold})
+    assert str(caught.value) == (
+        f"threshold is {threshold!r}; give a confidence in whole percent from 0 to 100, "
+        "such as 50 for the command line's 0.5"
+    )
+
+
+@pytest.mark.parametrize("min_region", [-3, 2.5, 10**400, 1e999, None, "x"])
+def test_a_program_must_give_a_region_in_whole_pixels(min_region):
+    with pytest.raises(UsageError) as caught:
+        Judge.from_program({"min_region": min_region})
+    assert str(caught.value) == (
+        f"min_region is {min_region!r:.100}; give whole pixels from 0 to 1,000,000,000"
+    )
+
+
+def test_numbers_in_range_count_alike_from_page_and_program():
+    assert Judge.from_program({}) == Judge()
+    for threshold, min_region in ((0, 0), (50, 3), (50.0, 3.0), (100, 10**9)):
+        fields = {"threshold": threshold, "min_region": min_region, "spec": "total: {max_count: 0}"}
+        judge = Judge.from_program(fields)
+        assert judge == Judge.from_untrusted(fields)
+        assert (judge.percent, judge.min_region) == (threshold, min_region)
