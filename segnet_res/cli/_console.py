@@ -19,6 +19,7 @@ from segnet_res.errors import SegnetResError
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
+    from rich.table import Table
 
 EXIT_SOME_FAILED = 1
 EXIT_UNUSABLE = 2
@@ -26,6 +27,9 @@ EXIT_INTERRUPTED = 130
 
 # Columns that a training's line takes beside its bar, with counts of five digits.
 _BESIDE_THE_BAR = 74
+
+# Columns that no table takes.
+_NO_EDGE = 1_000_000
 
 _consoles: dict[bool, "Console"] = {}
 
@@ -43,6 +47,17 @@ def console(*, stderr: bool = False) -> "Console":
             stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True
         )
     return _consoles[stderr]
+
+
+def show_table(table: "Table") -> None:
+    """Print a table to stdout; where that is no terminal, as wide as it needs."""
+    screen = console()
+    if not screen.is_terminal:
+        # Nothing has an edge there, and a name that is broken is found by no search.
+        table.width = screen.measure(
+            table, options=screen.options.update(max_width=_NO_EDGE)
+        ).maximum
+    screen.print(table)
 
 
 def say(message: str) -> None:

@@ -29,7 +29,7 @@ def list_(
     from rich.text import Text
 
     from segnet_res.checkpoint import checkpoint_name, find_checkpoints, read_metadata
-    from segnet_res.cli._console import console, note
+    from segnet_res.cli._console import note, show_table
     from segnet_res.errors import CheckpointError, DataError
     from segnet_res.retraining.registry import Registry
 
@@ -62,7 +62,7 @@ def list_(
             Text(metadata.created[:10]),
             *(["yes"] if promoted is not None and path.name == promoted.file else []),
         )
-    console().print(table)
+    show_table(table)
     for message in damaged:
         note(f"damaged: {message}")
     _check_serving(folder)
@@ -186,7 +186,7 @@ def _show_classes(metadata: "Metadata") -> None:
     from rich.text import Text
 
     from segnet_res.classes import format_color
-    from segnet_res.cli._console import console
+    from segnet_res.cli._console import show_table
     from segnet_res.cli.evaluate import format_ratio
 
     scores = (metadata.scores or {}).get("classes", [])
@@ -205,7 +205,7 @@ def _show_classes(metadata: "Metadata") -> None:
             "-" if score is None else format_ratio(score["iou"]),
             "-" if score is None else f"{score['pixels']:,}",
         )
-    console().print(table)
+    show_table(table)
 
 
 def _miou(scores: dict[str, Any] | None) -> str:

@@ -1,12 +1,12 @@
 """``segnet-res compare``: what a candidate does better and worse than its parent."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segnet_res.cli._console import EXIT_SOME_FAILED
+from segnet_res.cli._json import STDOUT, check_json, write_json
 from segnet_res.cli._options import (
     BackendOption,
     DeviceOption,
@@ -70,9 +70,9 @@ def compare(
 
     Example: segnet-res compare checkpoints/tiles.safetensors runs/new/best.safetensors golden.json
     """
-    from segnet_res.images import atomic_write
     from segnet_res.retraining.comparison import open_exam
 
+    check_json(json_file)
     options: dict[str, Any] = {
         "device": device, "backend": backend, "tile": tile, "overlap": overlap,
         "flips": check_tta(tta), "precision": precision,
@@ -80,14 +80,9 @@ def compare(
     result = run_comparison(
         parent, candidate, open_exam(truth, split), smallest_region=smallest_region, **options
     )
-    text = json.dumps(result.to_dict(), indent=2) + "\n"
-    if json_file == Path("-"):
-        typer.echo(text, nl=False)
-    else:
-        if json_file is not None:
-            with atomic_write(json_file) as file:
-                file.write(text.encode())
+    if json_file != STDOUT:
         print_comparison(result)
+    write_json(json_file, result.to_dict())
     if result.flips.newly_missed:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -152,7 +147,7 @@ def print_comparison(result: "Comparison") -> None:
     from rich.text import Text
 
     from segnet_res.assessment import MIN_PARTS
-    from segnet_res.cli._console import console, say, warn
+    from segnet_res.cli._console import say, show_table, warn
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("IoU", overflow="fold", min_width=12)
@@ -166,7 +161,11 @@ def print_comparison(result: "Comparison") -> None:
         table.add_row(Text(name), *_cells(change, knows), str(parts))
     table.add_section()
     table.add_row(Text(f"mean of {scores.counted}"), *_cells(scores.miou, (True, True)), "")
-    console().print(table)
+    show_table(table)
+    say(
+        "mean: of the classes that the masks show and both know; `segnet-res evaluate` also counts "
+        "a class that is only predicted, as 0"
+    )
     for title, before, after in (
         ("overkill", result.before.overkill, result.after.overkill),
         ("escape", result.before.escape, result.after.escape),

@@ -1,11 +1,11 @@
 """``segnet-res evaluate``: IoU of each class over a split."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segnet_res.cli._json import STDOUT, check_json, write_json
 from segnet_res.cli._options import (
     BackendOption,
     CheckpointArgument,
@@ -46,9 +46,9 @@ def evaluate(
     from segnet_res.cli._console import progress
     from segnet_res.data import SegmentationDataset
     from segnet_res.evaluation import evaluate_each
-    from segnet_res.images import atomic_write
     from segnet_res.inference import Segmenter
 
+    check_json(json_file)
     samples = SegmentationDataset(dataset, split)
     segmenter = Segmenter.from_checkpoint(
         checkpoint,
@@ -63,14 +63,9 @@ def evaluate(
         for matrix in evaluate_each(segmenter, samples):
             bar.advance(note=f"mIoU {format_ratio(matrix.scores().miou)}")
     scores = matrix.scores()
-    text = json.dumps(scores.to_dict(), indent=2) + "\n"
-    if json_file == Path("-"):
-        typer.echo(text, nl=False)
-        return
-    if json_file is not None:
-        with atomic_write(json_file) as file:
-            file.write(text.encode())
-    print_scores(scores)
+    if json_file != STDOUT:
+        print_scores(scores)
+    write_json(json_file, scores.to_dict())
 
 
 def print_scores(scores: "Scores") -> None:
@@ -79,7 +74,7 @@ def print_scores(scores: "Scores") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from segnet_res.cli._console import console, counted, say
+    from segnet_res.cli._console import counted, say, show_table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("class", overflow="fold")
@@ -88,7 +83,7 @@ def print_scores(scores: "Scores") -> None:
     for score in scores.classes:
         ratios = (score.iou, score.dice, score.precision, score.recall)
         table.add_row(Text(score.name), *map(format_ratio, ratios), f"{score.pixels:,}")
-    console().print(table)
+    show_table(table)
     say(
         f"mIoU {format_ratio(scores.miou)}, pixel accuracy {format_ratio(scores.pixel_accuracy)}, "
         f"mean accuracy {format_ratio(scores.mean_accuracy)} "

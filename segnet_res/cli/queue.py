@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segnet_res.cli._console import EXIT_SOME_FAILED
+from segnet_res.cli._json import STDOUT, check_json, write_json
 from segnet_res.cli._options import (
     BackendOption,
     CheckpointArgument,
@@ -68,26 +68,21 @@ def queue(
     Example: segnet-res queue checkpoints/tiles.safetensors photos --dataset data/tiles --top 50
     """
     from segnet_res.cli._console import warn
-    from segnet_res.images import atomic_write
     from segnet_res.inference import Segmenter
     from segnet_res.retraining.queue_cache import QueueCache, default_cache
 
+    check_json(json_file)
     segmenter = Segmenter.from_checkpoint(
         checkpoint, device, backend, tile=tile, overlap=overlap, precision=precision
     )
     with QueueCache(cache if cache is not None else default_cache()) as kept:
         known = _learn(segmenter, dataset, kept)
         result = _rank(segmenter, checkpoint, folder, known, kept)
-    text = json.dumps(result.to_dict(), indent=2) + "\n"
-    if json_file == Path("-"):
-        typer.echo(text, nl=False)
-    else:
-        if json_file is not None:
-            with atomic_write(json_file) as file:
-                file.write(text.encode())
+    if json_file != STDOUT:
         _print(result, top)
     for failed in result.failed:
         warn(f"{failed.name}: cannot be ranked: {failed.error}")
+    write_json(json_file, result.to_dict())
     if result.failed:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -140,7 +135,7 @@ def _print(result: Queue, top: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from segnet_res.cli._console import console, counted, say
+    from segnet_res.cli._console import counted, say, show_table
     from segnet_res.retraining.queue import FORMULA
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=FORMULA, title_justify="left")
@@ -154,7 +149,7 @@ def _print(result: Queue, top: int) -> None:
             *(f"{number:.2f}" for number in numbers),
             Text("\n".join([row.name, *row.reasons()])),
         )
-    console().print(table)
+    show_table(table)
     more = len(result.rows) - top
     rest = f", {more:,} more below (--top, --json)" if more > 0 else ""
     say(

@@ -19,7 +19,7 @@ from segnet_res.inference import Segmenter
 from segnet_res.metrics import ConfusionMatrix
 from segnet_res.retraining.changes import ScoreChanges, score_changes
 from segnet_res.retraining.flips import SMALLEST_REGION, FlipCounter, Flips
-from segnet_res.retraining.golden import load_golden
+from segnet_res.retraining.golden import check_measures, load_golden
 from segnet_res.retraining.matching import Matched, match_classes, renamings
 
 
@@ -155,12 +155,14 @@ def open_exam(path: Path, split: str = "val") -> Exam:
 
     Args:
         path: A golden set, or a dataset folder.
-        split: Of a dataset folder; a golden set is one by itself.
+        split: Of a dataset folder, "val" or "test"; a golden set is one by itself.
 
     Raises:
+        UsageError: when the split is the one that is trained on.
         DataError: when it is neither, or a golden set is not what it was or is trained on.
     """
     if path.is_dir():
+        check_measures(split)
         dataset = SegmentationDataset(path, split)
         return Exam(dataset, tuple(part_groups(dataset).values()), False, fingerprint(dataset))
     golden = load_golden(path)

@@ -15,7 +15,7 @@ from typing import Any
 from segnet_res.classes import ClassMap
 from segnet_res.data import SegmentationDataset, load_info
 from segnet_res.data.dataset import check_stem, read_split
-from segnet_res.errors import DataError
+from segnet_res.errors import DataError, UsageError
 from segnet_res.inference.manifest import digest_of_file
 from segnet_res.retraining.apart import Clash, Seen, find_clashes, refuse, see
 
@@ -136,6 +136,19 @@ class GoldenSet:
                 f"not what they were ({_told(*known)}, now {_told(*found)}); take the change back, "
                 "or make a new golden set"
             )
+
+
+def check_measures(split: str) -> None:
+    """Refuse a split on which nothing can be measured.
+
+    Raises:
+        UsageError: when it is the one that is trained on.
+    """
+    if split == "train":
+        raise UsageError(
+            "the split 'train' is trained on, so that nothing can be measured on it; choose val or "
+            "test"
+        )
 
 
 def load_golden(path: Path) -> GoldenSet:

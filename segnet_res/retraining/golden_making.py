@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from segnet_res.data import SegmentationDataset, part_groups
 from segnet_res.data.shares import count_labels
-from segnet_res.errors import DataError, StorageError, UsageError
+from segnet_res.errors import DataError, StorageError
 from segnet_res.images import atomic_write
 from segnet_res.inference.manifest import digest_of_file
-from segnet_res.retraining.golden import VERSION, GoldenPicture, GoldenSet
+from segnet_res.retraining.golden import VERSION, GoldenPicture, GoldenSet, check_measures
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,7 @@ def golden_steps(
     Yields:
         How many pictures are done, and how many there are.
     """
-    if split == "train":
-        raise UsageError(
-            "the split 'train' is trained on, so that nothing can be measured on it; choose val or "
-            "test"
-        )
+    check_measures(split)
     if target.exists():
         raise StorageError(f"{target}: is there already and stays as it is; choose another name")
     dataset = SegmentationDataset(root, split)

@@ -10,6 +10,7 @@ import numpy as np
 
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
 from segnet_res.data import SegmentationDataset, load_info
+from segnet_res.data.dataset import SPLITS
 from segnet_res.data.shares import count_labels
 from segnet_res.errors import DataError, UsageError
 from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE
@@ -20,6 +21,7 @@ from segnet_res.retraining.heads import adapt
 from segnet_res.retraining.lineup import Lineup, line_up
 from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
 from segnet_res.retraining.probe import teach_new_rows
+from segnet_res.retraining.repeated import find_repeated, same_mask
 from segnet_res.retraining.snapshot import Sourced, freeze, pools, read_sources
 from segnet_res.retraining.state import Request
 from segnet_res.training.descent import Descent, drawn_shares
@@ -41,6 +43,19 @@ class Prepared:
     plan: Plan
     descent: Descent
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _LeftOut:
+    """Pictures of the datasets that do not count.
+
+    Attributes:
+        pictures: Place of the dataset and stem, by split: train and val.
+        notes: A sentence for each of which somebody should know.
+    """
+
+    pictures: dict[str, set[tuple[int, str]]]
+    notes: list[str]
 
 
 def prepare(run: RetrainFolder, request: Request) -> Generator[str, None, Prepared]:
@@ -79,10 +94,10 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         dropped=request.dropped,
     )
     sources = [Sourced(root, place) for place, root in enumerate((request.dataset, *request.bases))]
-    left_out = yield from _keep_apart(sources, request, meta.channels)
+    left_out = yield from _keep_apart(sources, request, lineup, meta.channels)
     _clear(run)
     yield "freezing the data"
-    freeze(run.data, sources, lineup, channels=_channels(meta), left_out=left_out.keys())
+    freeze(run.data, sources, lineup, channels=_channels(meta), left_out=left_out.pictures)
     training = SegmentationDataset(run.data, "train")
     share = request.new_share
     if share is None:
@@ -116,7 +131,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         "ancestors": _ancestors(meta),
         "licence": request.licence or meta.licence,
         "notes": [
-            *_first(list(left_out.values())),
+            *_first(left_out.notes),
             *_notes(lineup, pixels.sum(axis=0).tolist(), request),
         ],
     }
@@ -131,35 +146,39 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
 
 
 def _keep_apart(
-    sources: Sequence[Sourced], request: Request, channels: int
-) -> Generator[str, None, dict[tuple[int, str], str]]:
-    """Return the pictures that are not trained on, each with a sentence why.
+    sources: Sequence[Sourced], request: Request, lineup: Lineup, channels: int
+) -> Generator[str, None, _LeftOut]:
+    """Return the pictures that do not count.
 
     Raises:
-        DataError: when a picture would be trained on that is there to measure by, or a golden set
-            is not what it was.
+        DataError: when a picture would be trained on that is there to measure by, a golden set is
+            not what it was, or a mask cannot be used.
     """
-    trained: list[Seen] = []
-    held: list[Seen] = []
+    seen: dict[str, list[Seen]] = {split: [] for split in SPLITS}
     for source in sources:
-        for split, kept in (("train", trained), ("val", held), ("test", held)):
+        for split, kept in seen.items():
             kept += yield from _seen(source.splits[split], source.place, channels)
+    trained = seen["train"]
+    # Also what is repeated, and so not validated on: an old picture that measures stays untrained.
+    held = [*seen["val"], *seen["test"]]
     for path in request.goldens:
         held += yield from _seen(load_golden(path).open(), 0, channels)
     clashes = find_clashes(trained, held)
     if not request.leave_out:
         refuse(clashes)
-    left_out = {
-        (clash.trained.dataset, clash.trained.stem): f"left out of the training: {clash}"
-        for clash in clashes
-    }
-    newest = {one.digest: one for one in trained if one.dataset == 0}
-    for one in trained:
-        # The mask that was corrected last counts; the old one would teach the opposite.
-        if one.dataset and one.digest in newest:
-            left_out[one.dataset, one.stem] = (
-                f"replaced by its newer mask: {one.name} is {newest[one.digest].name}"
-            )
+    left_out = _LeftOut(
+        {"train": {(clash.trained.dataset, clash.trained.stem) for clash in clashes}, "val": set()},
+        [f"left out of the training: {clash}" for clash in clashes],
+    )
+    for split, pictures in left_out.pictures.items():
+        for old, new in find_repeated(seen[split]):
+            if (old.dataset, old.stem) in pictures:
+                continue
+            # The mask that was corrected last counts; the old one would teach, and measure by, the
+            # opposite.
+            pictures.add((old.dataset, old.stem))
+            if not same_mask(old, new, split, sources, lineup):
+                left_out.notes.append(f"replaced by its newer mask: {old.name} is {new.name}")
     return left_out
 
 

@@ -84,7 +84,7 @@ def freeze(
     lineup: Lineup,
     *,
     channels: Channels,
-    left_out: Collection[tuple[int, str]] = (),
+    left_out: Mapping[str, Collection[tuple[int, str]]] | None = None,
 ) -> list[Source]:
     """Write the training and validation pictures of several datasets as one, whole or not at all.
 
@@ -93,7 +93,7 @@ def freeze(
         sources: The new dataset, then the old ones.
         lineup: What becomes of the classes.
         channels: As the parent reads pictures.
-        left_out: Pictures of splits train that are not trained on: place of the dataset, stem.
+        left_out: Pictures that do not count, by split: place of the dataset, stem.
 
     Raises:
         DataError: when a mask cannot be used, or no picture is there to train or validate on.
@@ -103,7 +103,7 @@ def freeze(
     written = []
     for split, stems in lists.items():
         for source in sources:
-            dropped = left_out if split == "train" else ()
+            dropped = (left_out or {}).get(split, ())
             stems += [
                 f"{source.prefix}/{stem}"
                 for stem in source.splits[split].stems

@@ -7,10 +7,11 @@ from io import StringIO
 import pytest
 import typer
 from rich.console import Console
+from rich.table import Table
 from typer.testing import CliRunner
 
 from segnet_res.cli import app
-from segnet_res.cli._console import CommandGroup, _consoles, fail, progress, say
+from segnet_res.cli._console import CommandGroup, _consoles, fail, progress, say, show_table
 from segnet_res.errors import DataError
 from segnet_res.version import __version__
 
@@ -59,6 +60,17 @@ def test_python_m():
         [sys.executable, "-m", "segnet_res", "--version"], capture_output=True, text=True
     )
     assert result.stdout == f"segnet-res {__version__}\n"
+
+
+def test_on_a_terminal_a_table_keeps_to_its_width(monkeypatch):
+    for terminal, broken in ((True, True), (False, False)):
+        screen = Console(file=StringIO(), width=30, force_terminal=terminal, soft_wrap=True)
+        monkeypatch.setitem(_consoles, False, screen)
+        table = Table()
+        table.add_column(overflow="fold")
+        table.add_row("name" * 20)
+        show_table(table)
+        assert ("name" * 20 not in screen.file.getvalue()) is broken
 
 
 def test_all_commands_are_there(runner: CliRunner):

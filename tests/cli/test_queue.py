@@ -40,6 +40,14 @@ def test_a_ranking(runner, words, tmp_path, tiny_dataset):
     assert (tmp_path / "cache/segnet-res/queue.sqlite").is_file()
 
 
+def test_in_a_pipe_no_name_is_broken(runner, words, tmp_path):
+    long = "press-12-" * 12 + "night.png"
+    (tmp_path / "photos/line/b.png").rename(tmp_path / "photos/line" / long)
+    result = runner.invoke(app, words)
+    assert result.exit_code == 0
+    assert f"line/{long}" in result.stdout
+
+
 def test_the_first_only_and_json_on_stdout(runner, words):
     result = runner.invoke(app, [*words, "--top", "1"])
     assert "2 pictures ranked, 1 more below (--top, --json); 1 near-copy" in result.stdout

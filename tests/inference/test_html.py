@@ -349,9 +349,20 @@ def test_reports_that_cannot_be_written_are_refused_before_the_work(tmp_path):
     source, target = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     (tmp_path / "folder.html").mkdir()
+    (tmp_path / "thesis.html").write_text("<html><title>mine</title></html>")
     check_html(tmp_path / "r.html", source, target)
     check_html(source / "out" / "r.htm", source, source / "out")
+    # An earlier report is replaced, and a file without content.
+    report(tmp_path, [row()]), (tmp_path / "empty.html").touch()
+    check_html(tmp_path / "report.html", source, target)
+    check_html(tmp_path / "empty.html", source, target)
     for path, kind, message in (
+        (
+            tmp_path / "thesis.html",
+            StorageError,
+            f"{tmp_path / 'thesis.html'}: exists and is no report of a run; "
+            "give the report another name, or move the file away",
+        ),
         (Path("r.pdf"), UsageError, "r.pdf: a report to look at ends in .html; choose such a name"),
         (
             tmp_path / "folder.html",

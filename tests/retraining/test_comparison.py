@@ -11,7 +11,7 @@ from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
 from segnet_res.data import DatasetInfo, save_info
 from segnet_res.data.splits import write_splits
-from segnet_res.errors import DataError
+from segnet_res.errors import DataError, UsageError
 from segnet_res.inference import Segmenter
 from segnet_res.retraining.comparison import Contender, compare, open_exam
 from segnet_res.retraining.flips import FlipCounter
@@ -196,6 +196,13 @@ def test_the_same_twice_changes_nothing_and_is_json(dataset):
     assert content["candidate"] == {"name": "new", "sha256": "new" * 8}
     assert content["flips"]["newly_missed"] == []
     assert content["escape"]["parts"]["after"]["of"] == 1
+
+
+def test_what_is_trained_on_measures_nothing(dataset):
+    with pytest.raises(
+        UsageError, match=r"the split 'train' is trained on, .*; choose val or test"
+    ):
+        open_exam(dataset(a=part()), "train")
 
 
 def test_an_empty_split(dataset):

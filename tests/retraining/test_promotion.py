@@ -313,6 +313,12 @@ def test_compare_on_the_command_line(runner, folder, golden, tiny_dataset, tmp_p
     assert result.exit_code == 0
     assert "defects   2 of 2 found before, 2 after\n" in result.stdout
     assert "equal" in result.stdout
+    assert "; `segnet-res evaluate` also counts a class that is only predicted, as 0\n" in (
+        result.stdout
+    )
+    result = runner.invoke(app, ["compare", str(old), str(old), str(tiny_dataset), "--split=train"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: the split 'train' is trained on, so that nothing can")
     path = tmp_path / "new.json"
     result = runner.invoke(app, ["compare", str(old), str(new), str(golden), "--json", str(path)])
     assert result.exit_code == 1

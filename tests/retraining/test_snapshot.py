@@ -66,16 +66,24 @@ def test_new_and_old_pictures_are_drawn_by_shares(tmp_path, new_dataset, tiny_da
 
 
 def test_pictures_that_are_left_out_count_as_such(tmp_path, new_dataset, tiny_dataset):
-    target, sources = frozen(tmp_path, [new_dataset, tiny_dataset], left_out={(1, "a"), (0, "r")})
+    target, sources = frozen(
+        tmp_path, [new_dataset, tiny_dataset], left_out={"train": {(1, "a"), (0, "r")}}
+    )
     assert SegmentationDataset(target, "train").stems == ("new/p", "new/q", "base1/b")
     assert [one.left_out for one in sources] == [0, 1]
     # What is validated on stays.
     assert "new/r" in SegmentationDataset(target, "val").stems
+    (tmp_path / "other").mkdir()
+    target, sources = frozen(
+        tmp_path / "other", [new_dataset, tiny_dataset], left_out={"val": {(1, "d")}}
+    )
+    assert SegmentationDataset(target, "val").stems == ("new/r", "base1/nested/c")
+    assert [(one.val, one.left_out) for one in sources] == [(1, 0), (1, 0)]
 
 
 def test_nothing_to_learn_from_or_to_validate_on(tmp_path, new_dataset):
     with pytest.raises(DataError, match="dents: no picture of the split 'train' is left to learn"):
-        frozen(tmp_path, [new_dataset], left_out={(0, "p"), (0, "q")})
+        frozen(tmp_path, [new_dataset], left_out={"train": {(0, "p"), (0, "q")}})
     (new_dataset / "splits" / "val.txt").unlink()
     with pytest.raises(DataError, match="dents: no picture to validate on; fill its split 'val'"):
         frozen(tmp_path, [new_dataset])

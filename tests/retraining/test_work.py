@@ -1,15 +1,18 @@
 import errno
 import json
+import shutil
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from segnet_res import Checkpoint, SegmentationDataset, Segmenter, evaluate
 from segnet_res.checkpoint import short_hash
 from segnet_res.data import fingerprint
+from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, StorageError, TrainingError
 from segnet_res.images import write_mask
 from segnet_res.recipe import TrainConfig
@@ -154,13 +157,41 @@ def test_a_failure_is_told_and_mended(tmp_path, request_all, tiny_dataset):
 
 
 def test_a_corrected_mask_takes_the_place_of_the_old_one(tmp_path, request_all, tiny_dataset):
-    for folder in ("images", "masks"):
-        old = (tiny_dataset / folder / "a.png").read_bytes()
-        (request_all.dataset / folder / "p.png").write_bytes(old)
+    # Of "d", which is validated on, nothing was corrected: scratches only have another label.
+    for new, old, labels in (("p", "a", [1, 1]), ("r", "d", [0, 2])):
+        picture = (tiny_dataset / "images" / f"{old}.png").read_bytes()
+        (request_all.dataset / "images" / f"{new}.png").write_bytes(picture)
+        with Image.open(tiny_dataset / "masks" / f"{old}.png") as image:
+            mask = np.asarray(image)
+        table = np.array([*labels, *range(2, 256)], np.uint8)
+        write_mask(request_all.dataset / "masks" / f"{new}.png", table[mask])
     run = asked(tmp_path / "run", replace(request_all, options=QUICK | {"epochs": 1}))
     told = list(work(run, 1))
     assert SegmentationDataset(run.data, "train").stems == ("new/p", "new/q", "base1/b")
-    assert "replaced by its newer mask: tiny train: a is dents train: p" in told[-1].notes
+    assert SegmentationDataset(run.data, "val").stems == ("new/r", "base1/nested/c")
+    assert [note for note in told[-1].notes if "replaced" in note] == [
+        "replaced by its newer mask: tiny train: a is dents train: p"
+    ]
+
+
+def test_a_copy_with_corrections_counts_once_in_every_split(tmp_path, request_all, tiny_dataset):
+    copy = shutil.copytree(tiny_dataset, tmp_path / "copy")
+    with Image.open(copy / "masks" / "d.png") as image:
+        corrected = np.asarray(image) * 0
+    write_mask(copy / "masks" / "d.png", corrected)
+    options = QUICK | {"epochs": 1}
+    run = asked(tmp_path / "run", replace(request_all, dataset=copy, options=options))
+    told = list(work(run, 1))
+    val = SegmentationDataset(run.data, "val")
+    assert SegmentationDataset(run.data, "train").stems == ("new/a", "new/b")
+    assert val.stems == ("new/nested/c", "new/d")
+    assert np.array_equal(val.read_labels(1), corrected)
+    assert told[-1].notes == ("replaced by its newer mask: tiny val: d is tiny val: d",)
+    # What counts no more in val is measured by all the same, and stays untrained.
+    write_splits(copy, {"train": ["a", "b", "d"], "val": ["nested/c"]})
+    again = asked(tmp_path / "again", replace(request_all, dataset=copy, options=options))
+    with pytest.raises(DataError, match="tiny train: d is tiny val: d"):
+        list(work(again, 2))
 
 
 def test_a_budget_of_time_sets_the_steps(tmp_path, request_all, monkeypatch):

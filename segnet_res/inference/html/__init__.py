@@ -12,7 +12,7 @@ from segnet_res.classes import ClassMap
 from segnet_res.errors import StorageError, UsageError
 from segnet_res.images import atomic_write
 from segnet_res.inference.html import page
-from segnet_res.inference.html.elements import element, to_html
+from segnet_res.inference.html.elements import Element, element, to_html
 from segnet_res.inference.html.tally import Row, Tally
 from segnet_res.inference.html.thumbnails import thumbnail
 
@@ -22,6 +22,9 @@ _SUFFIXES = (".html", ".htm")
 
 # Nothing is fetched and no script runs, whatever a file is called.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+# Stands first in the head, so that a report is known again by its beginning.
+_GENERATOR = "segnet-res"
 
 
 def check_html(path: Path, source: Path, target: Path) -> None:
@@ -34,7 +37,7 @@ def check_html(path: Path, source: Path, target: Path) -> None:
 
     Raises:
         UsageError: when the suffix is another, or the report would lie among the pictures.
-        StorageError: when a folder is in the way.
+        StorageError: when a folder is in the way, or a file that is no report.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{path}: a report to look at ends in .html; choose such a name")
@@ -45,6 +48,11 @@ def check_html(path: Path, source: Path, target: Path) -> None:
         raise UsageError(
             f"{path}: lies among the pictures of {source}, where nothing is written; "
             f"put the report into {target}"
+        )
+    if not _is_report(path):
+        raise StorageError(
+            f"{path}: exists and is no report of a run; "
+            "give the report another name, or move the file away"
         )
 
 
@@ -105,6 +113,7 @@ def write_html(
         element(
             "head",
             element("meta", charset="utf-8"),
+            _generator(),
             element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
             element("meta", name="viewport", content="width=device-width, initial-scale=1"),
             element("title", title),
@@ -115,6 +124,22 @@ def write_html(
     )
     with atomic_write(path) as file:
         file.write(f"<!DOCTYPE html>\n{to_html(document)}\n".encode())
+
+
+def _generator() -> Element:
+    return element("meta", name="generator", content=_GENERATOR)
+
+
+def _is_report(path: Path) -> bool:
+    """Tell whether a file may be replaced by a report: one of a run, an empty one, or none."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(256)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return not start or to_html(_generator()).encode() in start
 
 
 def _title(header: Mapping[str, Any]) -> str:
