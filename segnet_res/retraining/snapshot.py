@@ -1,8 +1,8 @@
 """The data of a retraining, frozen in the run: new pictures and old ones as one dataset folder.
 
 Datasets grow while somebody corrects masks, and a training that is resumed must see what it saw
-before. Pictures are linked where the system can do that, so that they take no room; masks whose
-labels differ are written anew.
+before. Pictures are linked where the system can do that, so that they take no room. Masks, which people
+correct, some programs in place, are copied, or written anew where labels differ.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from segnet_res.data import DatasetInfo, SegmentationDataset, fingerprint, save_info
 from segnet_res.data.dataset import SPLITS
 from segnet_res.data.splits import write_splits
-from segnet_res.data.storage import new_folder, storing
+from segnet_res.data.storage import copy_file, new_folder, storing
 from segnet_res.errors import DataError, TrainingError
 from segnet_res.images import Channels, UInt8Array, atomic_write, write_mask
 from segnet_res.retraining.lineup import Lineup
@@ -175,7 +175,7 @@ def _copy(
         mask = folder / "masks" / f"{name}.png"
         labels = dataset.read_labels(index)
         if _same(labels, table):
-            _link(dataset.mask_path(index), mask)
+            copy_file(dataset.mask_path(index), mask)
         else:
             write_mask(mask, table[labels])
 

@@ -43,7 +43,9 @@ def test_datasets_become_one_with_labels_by_name(tmp_path, new_dataset, tiny_dat
 def test_a_snapshot_does_not_follow_its_source(tmp_path, new_dataset, tiny_dataset):
     target, _ = frozen(tmp_path, [new_dataset, tiny_dataset])
     before = SegmentationDataset(target, "train").read_labels(0)
-    write_mask(new_dataset / "masks" / "p.png", np.zeros((40, 36), np.uint8))
+    mask = new_dataset / "masks" / "p.png"
+    write_mask(tmp_path / "other.png", np.zeros((40, 36), np.uint8))
+    mask.write_bytes((tmp_path / "other.png").read_bytes())  # into the very file, as `cp` does it
     write_splits(new_dataset, {"train": ["p"]})
     assert np.array_equal(SegmentationDataset(target, "train").read_labels(0), before)
 
