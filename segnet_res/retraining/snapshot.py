@@ -1,8 +1,8 @@
 """The data of a retraining, frozen in the run: new pictures and old ones as one dataset folder.
 
 Datasets grow while somebody corrects masks, and a training that is resumed must see what it saw
-before. Pictures are linked where the system can do that, so that they take no room. Masks, which people
-correct, some programs in place, are copied, or written anew where labels differ.
+before. Pictures are linked where the system can do that, so that they take no room. Masks, which
+people correct, some programs in place, are copied, or written anew where labels differ.
 """
 
 import json
