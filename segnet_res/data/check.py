@@ -1,7 +1,8 @@
 """What is wrong with a dataset folder: every orphan, misfit, unreadable file and leak, by name."""
 
 import hashlib
-from collections.abc import Generator, Iterator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from segnet_res.data.dataset import (
     INFO_FILE,
     SPLITS,
     DatasetInfo,
+    check_stem,
     index_images,
     index_masks,
+    listed_twice,
     load_info,
-    read_split,
+    relative_name,
     size_mismatch,
+    split_lines,
     unknown_labels,
+    with_path,
 )
 from segnet_res.data.lookalike import Look, look
 from segnet_res.data.parts import join_parts, name_groups, torn_parts
@@ -89,7 +94,7 @@ def check_steps(root: Path) -> Generator[tuple[int, int], None, CheckReport]:
         problems += _pair_problems(root, stem, paths[0], masks.get(stem), info, seen)
         yield (done, total)
     problems += _label_problems(info, splits, seen)
-    pictures = {stem: _relative(paths[0], root) for stem, paths in images.items()}
+    pictures = {stem: relative_name(paths[0], root) for stem, paths in images.items()}
     homes = {stem: split for split, stems in splits.items() for stem in stems}
     seen_alike = Alike(pictures, homes, seen.looks, seen.digests, seen.counts)
     problems += copy_problems(seen_alike)
@@ -117,7 +122,7 @@ def _file_problems(
     if not images:
         yield Problem("orphan", "images", "images/: no picture is in it; add pictures and masks")
     for stem, paths in images.items():
-        name = _relative(paths[0], root)
+        name = relative_name(paths[0], root)
         if len(paths) > 1:
             names = " and ".join(path.name for path in paths)
             yield Problem(
@@ -127,13 +132,13 @@ def _file_problems(
             yield Problem("orphan", name, f"{name}: no mask masks/{stem}.png; add it")
     for stem, path in masks.items():
         if stem not in images:
-            name = _relative(path, root)
+            name = relative_name(path, root)
             yield Problem(
                 "orphan", name, f"{name}: no picture images/{stem}.*; add it or remove the mask"
             )
     for path in find_images(root / "masks"):
         if path.suffix.lower() != ".png":
-            name = _relative(path, root)
+            name = relative_name(path, root)
             yield Problem("orphan", name, f"{name}: masks are PNG files; save it as one")
 
 
@@ -142,13 +147,16 @@ def _split_problems(
 ) -> Iterator[Problem]:
     """Yield what is wrong with the lists and fill ``splits``."""
     homes: dict[str, str] = {}
+    unread = False
     for split in SPLITS:
         name = f"splits/{split}.txt"
         try:
-            splits[split] = read_split(root, split)
+            lines = split_lines(root, split)
         except DataError as error:
-            yield Problem("split", name, _with_path(error, root / name, root))
+            unread = True
+            yield Problem("split", name, with_path(error, root / name, root))
             continue
+        splits[split] = yield from _line_problems(name, lines)
         for stem in splits[split]:
             if stem not in images:
                 yield Problem(
@@ -163,12 +171,28 @@ def _split_problems(
             homes.setdefault(stem, split)
     for path in sorted((root / "splits").glob("*")):
         if path.is_file() and not path.name.startswith(".") and path.stem not in SPLITS:
-            name = _relative(path, root)
+            name = relative_name(path, root)
             yield Problem("note", name, f"{name}: is not read; the splits are {', '.join(SPLITS)}")
     left = [stem for stem in images if stem not in homes]
-    if left:
+    # A list that nobody can read may name them all.
+    if left and not unread:
         listed = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
         yield Problem("note", "splits", f"pictures in no split: {len(left)} ({listed})")
+
+
+def _line_problems(name: str, lines: Sequence[str]) -> Generator[Problem, None, tuple[str, ...]]:
+    """Yield what is wrong with the lines of one list; its value is its good stems, each once."""
+    stems = []
+    for stem, count in Counter(lines).items():
+        try:
+            check_stem(stem, name)
+        except DataError as error:
+            yield Problem("split", name, str(error))
+            continue
+        stems.append(stem)
+        if count > 1:
+            yield Problem("split", name, listed_twice(name, stem))
+    return tuple(stems)
 
 
 def _part_problems(
@@ -180,7 +204,7 @@ def _part_problems(
         told = told_parts(root)
     except DataError as error:
         yield Problem(
-            "unreadable", ANNOTATIONS_FILE, _with_path(error, root / ANNOTATIONS_FILE, root)
+            "unreadable", ANNOTATIONS_FILE, with_path(error, root / ANNOTATIONS_FILE, root)
         )
     try:
         groups = name_groups(stems) if info.group is None else group_by_pattern(stems, info.group)
@@ -206,7 +230,7 @@ def _pair_problems(
         image = read_image(image_path, info.channels)
     except ImageError as error:
         yield Problem(
-            "unreadable", _relative(image_path, root), _with_path(error, image_path, root)
+            "unreadable", relative_name(image_path, root), with_path(error, image_path, root)
         )
     else:
         seen.looks[stem] = look(image)
@@ -215,11 +239,11 @@ def _pair_problems(
         seen.digests[stem] = digest.hexdigest()
     if mask_path is None:
         return
-    name = _relative(mask_path, root)
+    name = relative_name(mask_path, root)
     try:
         labels = read_mask(mask_path, info.class_map)
     except ImageError as error:
-        yield Problem("unreadable", name, _with_path(error, mask_path, root))
+        yield Problem("unreadable", name, with_path(error, mask_path, root))
         return
     seen.labels |= set(np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist())
     unknown = info.class_map.unknown(labels)
@@ -264,13 +288,3 @@ def _label_problems(
             f"{pictures[0]!r} for one) and not in train, so no model can learn it; move some to "
             "train, or divide anew with `segnet-res data split --force`",
         )
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
-
-
-def _with_path(error: DataError, path: Path, root: Path) -> str:
-    """Return an error's sentence with the path below the dataset instead of the bare name."""
-    text = str(error).removeprefix(str(path)).removeprefix(path.name)
-    return f"{_relative(path, root)}{text}"

@@ -21,7 +21,7 @@ import numpy as np
 import yaml
 
 from segnet_res.classes import ClassMap
-from segnet_res.errors import DataError
+from segnet_res.errors import DataError, ImageError
 from segnet_res.images import (
     Channels,
     UInt8Array,
@@ -93,8 +93,23 @@ def read_info(path: Path) -> DatasetInfo:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); save it as UTF-8 text") from error
+        raise _no_text(path, error) from error
     return parse_info(text, path)
+
+
+def check_text(text: str, path: Path) -> None:
+    """Refuse what was read from a file of another encoding without an error.
+
+    Raises:
+        DataError: when the text of the file ``path`` holds a zero character, as UTF-16 read as
+            UTF-8 does.
+    """
+    if "\0" in text:
+        raise _no_text(path, "it holds zero bytes, as UTF-16 does")
+
+
+def _no_text(path: Path, reason: object) -> DataError:
+    return DataError(f"{path}: cannot be read ({reason}); save it as UTF-8 text")
 
 
 def parse_info(text: str, path: Path) -> DatasetInfo:
@@ -232,8 +247,24 @@ def read_split(root: Path, split: str) -> tuple[str, ...]:
     """Return the stems of a split in the order of its file; none when there is no file.
 
     Raises:
-        DataError: when the split's name is not one of `SPLITS`, or its file names a stem twice or
-            one that points outside the dataset.
+        DataError: when the split's name is not one of `SPLITS`, or its file is no UTF-8 text, or
+            names a stem twice or one that points outside the dataset.
+    """
+    path = root / "splits" / f"{split}.txt"
+    stems = split_lines(root, split)
+    for stem in stems:
+        check_stem(stem, str(path))
+    if len(set(stems)) < len(stems):
+        twice = next(stem for stem in stems if stems.count(stem) > 1)
+        raise DataError(listed_twice(str(path), twice))
+    return stems
+
+
+def split_lines(root: Path, split: str) -> tuple[str, ...]:
+    """Return what a split's file lists, in its order and unchecked; none when there is no file.
+
+    Raises:
+        DataError: when the split's name is not one of `SPLITS`, or its file is no UTF-8 text.
     """
     if split not in SPLITS:
         raise DataError(f"split is {split!r}; the splits are {', '.join(SPLITS)}")
@@ -241,16 +272,16 @@ def read_split(root: Path, split: str) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); save it as UTF-8 text") from error
-    stems = [line.strip() for line in lines if line.strip()]
-    for stem in stems:
-        check_stem(stem, str(path))
-    if len(set(stems)) < len(stems):
-        twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise DataError(f"{path}: {twice!r} is there more than once; keep one line of it")
-    return tuple(stems)
+        raise _no_text(path, error) from error
+    check_text(text, path)
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def listed_twice(where: str, stem: str) -> str:
+    """Say that a split's file names a stem more than once."""
+    return f"{where}: {stem!r} is there more than once; keep one line of it"
 
 
 class SegmentationDataset:
@@ -281,7 +312,10 @@ class SegmentationDataset:
         self.stems = read_split(root, split) if stems is None else tuple(stems)
         images, masks = (index_images(root), index_masks(root)) if self.stems else ({}, {})
         self._images = [_one_image(stem, images.get(stem, []), self._file) for stem in self.stems]
-        self._masks = [_mask(stem, masks, self._images[i]) for i, stem in enumerate(self.stems)]
+        self._masks = [
+            _mask(stem, masks, relative_name(self._images[i], root))
+            for i, stem in enumerate(self.stems)
+        ]
 
     @property
     def _file(self) -> str:
@@ -301,10 +335,11 @@ class SegmentationDataset:
         return len(self.stems)
 
     def __getitem__(self, index: int) -> Sample:
-        image = read_image(self._images[index], self.channels)
+        image = self.read_image(index)
         labels = self.read_labels(index)
         if labels.shape != image.shape[:2]:
-            raise DataError(size_mismatch(self._masks[index].name, labels.shape, image.shape[:2]))
+            name = relative_name(self._masks[index], self.root)
+            raise DataError(size_mismatch(name, labels.shape, image.shape[:2]))
         return Sample(self.stems[index], image, labels)
 
     def image_path(self, index: int) -> Path:
@@ -315,6 +350,18 @@ class SegmentationDataset:
         """Return the mask's file."""
         return self._masks[index]
 
+    def read_image(self, index: int) -> UInt8Array:
+        """Return the picture alone, (H, W, channels) uint8.
+
+        Raises:
+            ImageError: when the file cannot be read; called by its path below the dataset.
+        """
+        path = self._images[index]
+        try:
+            return read_image(path, self.channels)
+        except ImageError as error:
+            raise ImageError(with_path(error, path, self.root)) from error
+
     def read_labels(self, index: int) -> UInt8Array:
         """Return the mask alone, (H, W) uint8 class labels or ``ignore_index``.
 
@@ -322,11 +369,30 @@ class SegmentationDataset:
             DataError: when the file cannot be read or holds a label that no class has.
         """
         path = self._masks[index]
-        labels = read_mask(path, self.class_map)
+        try:
+            labels = read_mask(path, self.class_map)
+        except ImageError as error:
+            raise ImageError(with_path(error, path, self.root)) from error
         unknown = self.class_map.unknown(labels)
         if unknown:
-            raise DataError(unknown_labels(path.name, unknown, self.class_map))
+            name = relative_name(path, self.root)
+            raise DataError(unknown_labels(name, unknown, self.class_map))
         return labels
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """Return what messages call a file of a dataset: names may repeat over subfolders.
+
+    >>> relative_name(Path("data/masks/left/a.png"), Path("data"))
+    'masks/left/a.png'
+    """
+    return path.relative_to(root).as_posix()
+
+
+def with_path(error: DataError, path: Path, root: Path) -> str:
+    """Return an error's sentence with the path below the dataset instead of the bare name."""
+    text = str(error).removeprefix(str(path)).removeprefix(path.name)
+    return f"{relative_name(path, root)}{text}"
 
 
 def size_mismatch(name: str, mask: tuple[int, ...], image: tuple[int, ...]) -> str:
@@ -371,9 +437,9 @@ def _one_image(stem: str, paths: list[Path], where: str) -> Path:
     return paths[0]
 
 
-def _mask(stem: str, masks: dict[str, Path], image: Path) -> Path:
+def _mask(stem: str, masks: dict[str, Path], image: str) -> Path:
     if stem not in masks:
         raise DataError(
-            f"{image.name}: no mask masks/{stem}.png; add it, or take {stem!r} out of the split"
+            f"{image}: no mask masks/{stem}.png; add it, or take {stem!r} out of the split"
         )
     return masks[stem]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from segnet_res.data.dataset import check_text
 from segnet_res.errors import DataError
 from segnet_res.images import SUFFIXES
 
@@ -84,7 +85,7 @@ class Source:
         leftover of macOS, not a picture. What lies in the target is left out too.
 
         Raises:
-            DataError: when a list cannot be read.
+            DataError: when a list cannot be read, or is UTF-16 text.
         """
         if self.is_folder:
             yield from find_below(self.root, leave_out=target)
@@ -108,6 +109,7 @@ class Source:
             # File names need not be UTF-8; a list made on Windows may begin with its mark.
             with self.given.open(encoding="utf-8-sig", errors="surrogateescape") as file:
                 for line in file:
+                    check_text(line, self.given)
                     entry = line.strip("\r\n")
                     if entry.strip():
                         yield _named(folder, entry)

@@ -10,7 +10,6 @@ from segnet_res.conditions import measure as measure_conditions
 from segnet_res.data import SegmentationDataset
 from segnet_res.data.shares import count_labels
 from segnet_res.errors import DataError
-from segnet_res.images import read_image
 from segnet_res.training.descent import Pool, drawn_shares
 
 # Mean and deviation settle long before this many pictures.
@@ -76,10 +75,7 @@ def learn_conditions(dataset: SegmentationDataset) -> KnownConditions:
         DataError: when a picture cannot be read.
     """
     chosen = _spread(len(dataset), _MOST_CONDITIONS)
-    return KnownConditions.of(
-        measure_conditions(read_image(dataset.image_path(index), dataset.channels))
-        for index in chosen
-    )
+    return KnownConditions.of(measure_conditions(dataset.read_image(index)) for index in chosen)
 
 
 def _spread(length: int, most: int) -> list[int]:

@@ -86,6 +86,27 @@ def test_split_lists(sound):
     ]
 
 
+def test_a_line_that_is_there_twice_hides_nothing(sound):
+    stems = [f"p{i}" for i in range(6)]
+    write_splits(sound, {"train": ["p0", "/p", *stems, "p6"]})
+    assert messages(sound) == [
+        "splits/train.txt: 'p0' is there more than once; keep one line of it",
+        "splits/train.txt: '/p' points outside the dataset; "
+        "write paths below images/ with / between folders",
+        "splits/val.txt: 'p6' is also in splits/train.txt; keep it in one",
+    ]
+    assert messages(sound, serious=False) == []
+
+
+def test_a_list_that_cannot_be_read_makes_no_picture_homeless(sound):
+    for encoding, reason in (("utf-16", "("), ("utf-16-le", "(it holds zero bytes, as UTF-16")):
+        (sound / "splits" / "train.txt").write_text("p0\np1\n", encoding=encoding)
+        (only,) = messages(sound)
+        assert only.startswith(f"splits/train.txt: cannot be read {reason}")
+        assert only.endswith("; save it as UTF-8 text")
+        assert messages(sound, serious=False) == []
+
+
 def test_sizes_labels_and_unreadable_files(sound, mask):
     mask(sound / "masks" / "p0.png", 1, size=(60, 70))
     mask(sound / "masks" / "p1.png", 7)

@@ -142,7 +142,9 @@ def test_stem_without_mask(tiny_dataset):
     (tiny_dataset / "masks" / "a.png").unlink()
     with pytest.raises(DataError) as error:
         SegmentationDataset(tiny_dataset, "train")
-    assert message(error) == "a.png: no mask masks/a.png; add it, or take 'a' out of the split"
+    assert message(error) == (
+        "images/a.png: no mask masks/a.png; add it, or take 'a' out of the split"
+    )
 
 
 def test_two_pictures_of_one_stem(tiny_dataset):
@@ -159,7 +161,7 @@ def test_mask_of_another_size(tiny_dataset):
     with pytest.raises(DataError) as error:
         SegmentationDataset(tiny_dataset, "train")[0]
     assert message(error) == (
-        "a.png: the mask is 30x32, its picture 32x32; export the mask at the picture's size"
+        "masks/a.png: the mask is 30x32, its picture 32x32; export the mask at the picture's size"
     )
 
 
@@ -168,7 +170,7 @@ def test_unknown_label(tiny_dataset):
     with pytest.raises(DataError) as error:
         SegmentationDataset(tiny_dataset, "train")[0]
     assert message(error) == (
-        "a.png: label 7 belongs to no class (known are 0 to 1 and 255 for ignored); "
+        "masks/a.png: label 7 belongs to no class (known are 0 to 1 and 255 for ignored); "
         "save class indices, or add the classes to dataset.yaml"
     )
 
@@ -200,8 +202,14 @@ def test_stem_listed_twice(tiny_dataset):
 def test_damaged_picture_is_named(tiny_dataset):
     path = tiny_dataset / "images" / "a.png"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ImageError, match=r"a\.png: "):
+    with pytest.raises(ImageError, match=r"^images/a\.png: the file is damaged"):
         SegmentationDataset(tiny_dataset, "train")[0]
+
+
+def test_mask_that_cannot_be_read_is_named_with_its_folder(tiny_dataset):
+    (tiny_dataset / "masks" / "nested" / "c.png").write_bytes(b"")
+    with pytest.raises(ImageError, match=r"^masks/nested/c\.png: the file is empty"):
+        SegmentationDataset(tiny_dataset, "val").read_labels(0)
 
 
 def test_torch_loader_takes_it(tiny_dataset):

@@ -288,6 +288,90 @@ def test_folder_of_black_and_white_masks(folder, tmp_path, mask):
     assert report.pixels["val"].tolist() == [40 * 48 - 2, 2]
 
 
+def write_masks(folder, pixels):
+    for path in (folder / "masks").rglob("*.png"):
+        Image.fromarray(pixels).save(path)
+
+
+def import_binary(folder, target):
+    return import_dataset("folder", folder, target, masks=MaskOptions(binary=True))
+
+
+NOT_WHITE = (
+    "masks/line1/cap0.png: nothing in the mask is brighter than half, but it is not empty ({}); "
+    "leave --binary out if it holds class indices, or let `segnet-res data check --fix` find out "
+    "how it is encoded"
+)
+
+
+@pytest.mark.parametrize("color", [(255, 0, 0), (0, 0, 255), (128, 0, 0)])
+def test_binary_keeps_a_defect_of_any_colour_on_black(folder, tmp_path, color):
+    pixels = np.zeros((40, 48, 3), np.uint8)
+    pixels[:5] = color
+    write_masks(folder, pixels)
+    assert import_binary(folder, tmp_path / "out").pixels["val"].tolist() == [35 * 48, 5 * 48]
+
+
+def test_binary_takes_half_as_the_limit_of_soft_edges(folder, tmp_path, mask):
+    for path in (folder / "masks").rglob("*.png"):
+        mask(path, 20, 127, 128, 250)
+    assert import_binary(folder, tmp_path / "out").pixels["val"].tolist() == [40 * 48 - 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "largest"),
+    [(1, np.uint8, 1), (127, np.uint8, 127), (1, np.uint16, 1), (255, np.uint16, 255)],
+)
+def test_binary_refuses_masks_without_white(folder, tmp_path, value, kind, largest):
+    pixels = np.zeros((40, 48), kind)
+    pixels[:5] = value
+    write_masks(folder, pixels)
+    with pytest.raises(DataError) as error:
+        import_binary(folder, tmp_path / "out")
+    assert str(error.value) == NOT_WHITE.format(f"its largest value is {largest}")
+    assert not (tmp_path / "out").exists()
+    if value == 1:
+        report = import_dataset("folder", folder, tmp_path / "out")
+        assert report.pixels["val"].tolist() == [35 * 48, 5 * 48]
+
+
+def test_binary_with_masks_of_one_bit_or_a_palette(folder, tmp_path):
+    pixels = np.zeros((40, 48), np.uint8)
+    pixels[:5] = 1
+    write_masks(folder, pixels.astype(bool))
+    assert import_binary(folder, tmp_path / "bits").pixels["val"].tolist() == [35 * 48, 5 * 48]
+    for path in (folder / "masks").rglob("*.png"):
+        image = Image.fromarray(pixels)
+        image.putpalette([0, 0, 0, 250, 0, 0])
+        image.save(path)
+    assert import_binary(folder, tmp_path / "palette").pixels["val"].tolist() == [35 * 48, 5 * 48]
+
+
+def test_binary_takes_what_is_transparent_as_background(folder, tmp_path):
+    pixels = np.zeros((40, 48, 4), np.uint8)
+    pixels[..., :3] = 255
+    pixels[:5] = (255, 0, 0, 255)
+    write_masks(folder, pixels)
+    assert import_binary(folder, tmp_path / "out").pixels["val"].tolist() == [35 * 48, 5 * 48]
+    pixels[..., :3] = 0
+    write_masks(folder, pixels)
+    with pytest.raises(DataError) as error:
+        import_binary(folder, tmp_path / "black")
+    found = "with transparent pixels around others that are not"
+    assert str(error.value) == NOT_WHITE.format(found)
+
+
+def test_binary_without_any_defect_is_told(folder, tmp_path, mask):
+    write_masks(folder, np.zeros((40, 48), np.uint8))
+    assert import_binary(folder, tmp_path / "out").notes == (
+        "all 4 masks hold no 'defect' at all; if not every part is sound, export the masks again",
+    )
+    write_masks(folder, np.zeros((40, 48, 4), np.uint8))
+    assert len(import_binary(folder, tmp_path / "transparent").notes) == 1
+    mask(folder / "masks/line1/cap3.png", 255)
+    assert import_binary(folder, tmp_path / "one").notes == ()
+
+
 def test_folder_takes_255_as_ignored_among_other_labels(folder, tmp_path, mask):
     for path in (folder / "masks").rglob("*.png"):
         mask(path, 1, 255)

@@ -61,6 +61,17 @@ def test_a_list_with_relative_and_absolute_paths(folder, tmp_path):
     }
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_list_in_utf_16_is_refused(folder, tmp_path, encoding):
+    path = folder / "list.txt"
+    path.write_bytes("b.png\r\na/c.png\r\n".encode(encoding))
+    with pytest.raises(DataError) as error:
+        found(path, tmp_path / "out")
+    assert str(error.value) == (
+        f"{path}: cannot be read (it holds zero bytes, as UTF-16 does); save it as UTF-8 text"
+    )
+
+
 def test_two_files_of_a_list_that_would_be_called_alike(folder, tmp_path):
     path = folder / "list.txt"
     path.write_text(f"{tmp_path.as_posix().lstrip('/')}/q.png\n{tmp_path}/q.png\n")

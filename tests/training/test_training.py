@@ -454,7 +454,9 @@ def test_a_damaged_picture_is_one_sentence(tiny_dataset, tmp_path, monkeypatch, 
     monkeypatch.setattr(statistics, "_MOST_PICTURES", 1)  # so that only training reads b
     picture = tiny_dataset / "images" / "b.png"
     picture.write_bytes(picture.read_bytes()[:90])
-    with pytest.raises(ImageError, match=r"^b\.png: the file is damaged \([^\n]*\); copy [^\n]*$"):
+    with pytest.raises(
+        ImageError, match=r"^images/b\.png: the file is damaged \([^\n]*\); copy [^\n]*$"
+    ):
         list(train(quick(workers=workers), tiny_dataset, tmp_path / "run"))
 
 

@@ -18,6 +18,7 @@ from segnet_res.data.dataset import (
     stem_of,
     unknown_labels,
 )
+from segnet_res.data.doctor.survey import RawMask, read_raw
 from segnet_res.data.importers._plan import Entry, Plan
 from segnet_res.errors import DataError, ImageError, UsageError
 from segnet_res.images import Channels, UInt8Array, find_images, is_grey, read_image, read_mask
@@ -25,8 +26,8 @@ from segnet_res.images import Channels, UInt8Array, find_images, is_grey, read_i
 # Names are made up only for reading labels whose classes nobody has told.
 _ANY_LABEL = ClassMap.from_names([f"class_{label}" for label in range(255)])
 
-# Grey values above this are the defect of a black-and-white mask, as tools with soft brushes
-# save values between.
+# Values above this are the defect of a black-and-white mask, as tools with soft brushes save
+# values between.
 _THRESHOLD = 127
 
 
@@ -37,7 +38,7 @@ class MaskOptions:
     Attributes:
         classes: A file of the form of ``dataset.yaml`` with names and colours.
         names: Names of the classes in the order of their labels, when there is no such file.
-        binary: Masks are black-and-white pictures: class 1 where brighter than half.
+        binary: Masks are black-and-white pictures: class 1 where a channel is brighter than half.
         channels: 1 or 3; None to use 1 when all pictures are grey.
     """
 
@@ -51,8 +52,8 @@ def plan(source: Path, options: MaskOptions) -> Plan:
     """Find the pairs, the classes and the splits that the source brings.
 
     Raises:
-        DataError: when there are no pairs, a picture lacks its mask or a mask its picture, or the
-            classes cannot be told.
+        DataError: when there are no pairs, a picture lacks its mask or a mask its picture, the
+            classes cannot be told, or a mask is no black-and-white one though it is told to be.
         UsageError: when options contradict each other.
     """
     entries = list(_entries(source))
@@ -64,6 +65,10 @@ def plan(source: Path, options: MaskOptions) -> Plan:
     entries = _with_listed_splits(source, entries)
     info = _given_info(source, options)
     class_map, notes = _class_map(entries, info, options)
+    read_binary = partial(_read_binary, source)
+    # Looks no further than the first defect.
+    if options.binary and not any(read_binary(entry).any() for entry in entries):
+        notes = (*notes, _nothing_white(len(entries), class_map))
     return Plan(
         DatasetInfo(
             info.name if info else source.resolve().name,
@@ -72,7 +77,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
             info.group if info else None,
         ),
         tuple(entries),
-        _read_binary if options.binary else partial(_read_labels, class_map),
+        read_binary if options.binary else partial(_read_labels, class_map),
         # Nothing tells which pictures show one part, so each is a group of its own.
         {entry.stem: entry.stem for entry in entries},
         notes=notes,
@@ -221,6 +226,53 @@ def _read_labels(class_map: ClassMap, entry: Entry) -> UInt8Array:
     return labels
 
 
-def _read_binary(entry: Entry) -> UInt8Array:
+def _nothing_white(count: int, class_map: ClassMap) -> str:
+    masks = "the only mask holds" if count == 1 else f"all {count} masks hold"
+    return (
+        f"{masks} no {class_map.names[1]!r} at all; if not every part is sound, export the masks "
+        "again"
+    )
+
+
+def _read_binary(source: Path, entry: Entry) -> UInt8Array:
+    """Return 1 where the brightest channel of a mask is above half: luma would lose pure red.
+
+    What is transparent is no defect, whatever colour lies below.
+
+    Raises:
+        DataError: when nothing is that bright, but the mask is not empty: class indices, for one,
+            would all become background without a word.
+    """
     assert entry.mask is not None
-    return (read_image(entry.mask, 1)[..., 0] > _THRESHOLD).astype(np.uint8)
+    brightest: UInt8Array = read_image(entry.mask, 3).max(axis=2)
+    raw = read_raw(entry.mask)
+    if raw.transparent is not None:
+        brightest[raw.transparent] = 0
+    defect = brightest > _THRESHOLD
+    if not defect.any():
+        _check_empty(raw, brightest, entry.mask.relative_to(source).as_posix())
+    return np.asarray(defect, np.uint8)
+
+
+def _check_empty(raw: RawMask, brightest: UInt8Array, name: str) -> None:
+    """Refuse a mask without white that holds something else than black.
+
+    Raises:
+        DataError: says what it holds.
+    """
+    # Grey as in the file: of 16 bits, what is small is black once there are 8.
+    grey = raw.numbers if raw.palette is None else None
+    largest = int((brightest if grey is None else grey).max())
+    if raw.transparent is not None:
+        if raw.transparent.all():
+            return
+        found = "with transparent pixels around others that are not"
+    elif largest:
+        found = f"its largest value is {largest}"
+    else:
+        return
+    raise DataError(
+        f"{name}: nothing in the mask is brighter than half, but it is not empty ({found}); leave "
+        "--binary out if it holds class indices, or let `segnet-res data check --fix` find out "
+        "how it is encoded"
+    )
