@@ -105,7 +105,9 @@ class Pictures:
         folder = self._folders.folder(_text(fields, "folder"))
         file = _text(fields, "file")
         found = {path.relative_to(folder).as_posix(): path for path in find_images(folder)}
-        if file not in found:
+        # Links inside may lead to pictures that nobody has allowed; no list holds those either.
+        root = (self._folders.root or folder).resolve()
+        if file not in found or not found[file].resolve().is_relative_to(root):
             raise ImageError(f"the folder holds no picture {file!r}; look at the list again")
         return Picture(file, found[file], uploaded=False)
 

@@ -38,8 +38,9 @@ class Registrar:
         Returns:
             Plain lists, texts and numbers. The questions, by their ``action``:
 
-            - ``look``: which checkpoint serves, which would serve after going back, the history
-              with the newest first, and the family tree.
+            - ``look``: which checkpoint serves, since when, by whom and why (of the rollback where
+              somebody went back to it), which would serve after going back, the history with the
+              newest first, and the family tree.
             - ``rollback``: let the one before serve again instead of the one with the SHA-256
               ``instead_of``, because of ``why``, wanted ``by`` somebody.
         """
@@ -68,7 +69,8 @@ class Registrar:
             "allowed": self._backend.runs is not None,
             "user": user,
             "problem": problem,
-            "serving": _served(kept[-1]) if kept else None,
+            # The last line has made it serve, and may be a rollback, of which `kept` holds none.
+            "serving": _served(entries[-1]) if kept else None,
             "back": _served(kept[-2]) if len(kept) > 1 else None,
             "history": [_line(entry) for entry in reversed(entries[-_MOST_LINES:])],
             "lines": len(entries),

@@ -19,6 +19,7 @@ from segnet_res.errors import DataError, ImageError, StorageError
 from segnet_res.images import Picture as PictureFile
 from segnet_res.images import UInt8Array, image_size
 from segnet_res.images import read_picture as read_file
+from segnet_res.images.decoding import opened
 from segnet_res.web.pictures import Picture
 from segnet_res.web.storage import Storage, write_index_png, write_preview
 
@@ -264,7 +265,7 @@ class Results:
         step = shown_step(labels.size)
         result = Result(
             folder, folder.name.removeprefix("result-"), source, picture.name, model, class_map,
-            (labels.shape[0], labels.shape[1]), step, full_size(picture, folder),
+            (labels.shape[0], labels.shape[1]), step, full_size(picture, folder, image=image),
             picture.mask is not None, tuple(doubts),
         )  # fmt: skip
         # Encoding takes longer than all else here, and works without Python's lock.
@@ -323,10 +324,12 @@ class Results:
         sizes = []
         for folder in self._storage.folder.glob("result-*"):
             try:
+                # Other tabs keep files there too; only what is ours to forget is forgotten. Asked
+                # first, because a batch has 100,000 files.
+                if not (folder / "result.json").is_file():
+                    continue
                 used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-                # Other tabs keep files there too; only what is ours to forget is forgotten.
-                if (folder / "result.json").is_file():
-                    sizes.append((folder.stat().st_mtime, used, folder))
+                sizes.append((folder.stat().st_mtime, used, folder))
             except OSError:
                 continue  # just swept
         total = sum(used for _, used, _ in sizes)
@@ -338,19 +341,23 @@ class Results:
             total -= used
 
 
-def full_size(picture: Picture, folder: Path) -> str | None:
-    """Return a file of full size that a browser may fetch and can show, or None.
+def full_size(picture: Picture, folder: Path, *, image: UInt8Array | None = None) -> str | None:
+    """Return a file of full size that a browser may fetch and shows as the model sees it, or None.
 
     Args:
         picture: What is shown.
-        folder: Gets a copy of a picture that is not uploaded.
+        folder: Gets a copy of a picture that is not uploaded, or not opaque.
+        image: (H, W, 3) uint8 RGB, what `read_picture` gives of it; None: it is read where needed.
 
     Raises:
+        ImageError: when the picture can no longer be read.
         StorageError: when the disk refuses.
     """
     suffix = picture.path.suffix.lower()
     if suffix not in _BROWSER_SUFFIXES:
         return None
+    if _has_alpha(picture.path):
+        return _write_opaque(folder / "full.png", image, picture.path)
     if picture.uploaded:
         return str(picture.path)
     copy = folder / f"full{suffix}"
@@ -359,6 +366,24 @@ def full_size(picture: Picture, folder: Path) -> str | None:
     except OSError as error:
         raise _no_room(error) from error
     return str(copy)
+
+
+def _has_alpha(path: Path) -> bool:
+    with opened(path) as image:
+        # A transparent colour, such as that of a palette, counts too.
+        return image.has_transparency_data
+
+
+def _write_opaque(path: Path, image: UInt8Array | None, source: Path) -> str:
+    """Write a picture without its alpha: a browser would blend it, and the model drops it."""
+    bgr = cv2.cvtColor(read_picture(source) if image is None else image, cv2.COLOR_RGB2BGR)
+    # Fast rather than small, as it is fetched once and by a browser that is near.
+    content = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise _no_room(error) from error
+    return str(path)
 
 
 def _read_png(path: Path) -> UInt8Array:

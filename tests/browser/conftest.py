@@ -236,6 +236,34 @@ def act_and_wait() -> Callable[[Page, Callable[[], object]], None]:
 
 
 @pytest.fixture
+def hold_back() -> Callable[[Page, str], Callable[[], None]]:
+    """Holds the question of an action back; what it returns lets the server have it."""
+
+    def hold_back(page: Page, action: str) -> Callable[[], None]:
+        page.evaluate(
+            """(action) => {
+                const ask = window.fetch;
+                const go = new Promise((let_go) => { window.letGo = let_go; });
+                window.fetch = async (address, options) => {
+                    if (String(options?.body).includes(`"action":"${action}"`)) {
+                        window.heldBack = true;
+                        await go;
+                    }
+                    return ask(address, options);
+                };
+            }""",
+            action,
+        )
+
+        def let_go() -> None:
+            page.evaluate("window.letGo()")
+
+        return let_go
+
+    return hold_back
+
+
+@pytest.fixture
 def part(tmp_path: Path) -> Path:
     """A grey picture of odd size with bright and dark places."""
     rng = np.random.default_rng(3)

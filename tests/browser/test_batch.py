@@ -206,6 +206,57 @@ def test_a_reload_finds_the_batch_again_and_a_new_one_replaces_it(batch):
     expect(chip(batch, "all")).to_contain_text("5")
 
 
+def judge_by(page: Page, spec: str) -> None:
+    """Choose a file of limits, as Inspect does."""
+    page.evaluate(
+        """(spec) => {
+            window.segnetResJudge = { ...window.segnetResJudge, spec, spec_name: "limits.yaml" };
+            document.dispatchEvent(new CustomEvent("segnet-res:judge",
+                { detail: window.segnetResJudge }));
+        }""",
+        spec,
+    )
+
+
+def test_a_start_that_is_refused_leaves_the_batch_before_it(batch):
+    inspect_folder(batch, "line 1/night")
+    judge_by(batch, "classes: [")
+    batch.get_by_label("or a folder of the server").select_option("line 1")
+    start = batch.get_by_role("button", name="Inspect all")
+    start.click()
+    alert = batch.locator(".sr-batch .sr-alert")
+    expect(alert).to_contain_text("limits.yaml")
+    expect(start).to_be_enabled()
+    assert names(batch) == ["part-2.png"]
+    # Its files are there still, and a reload finds it.
+    with download(batch, "csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 1
+    batch.reload()
+    open_batch(batch)
+    wait_until(batch, "done")
+    assert names(batch) == ["part-2.png"]
+
+
+def test_a_batch_that_was_stopped_before_the_server_had_answered_is_dropped(
+    batch, parts, hold_back
+):
+    inspect_folder(batch, "line 1/night")
+    let_go = hold_back(batch, "run")
+    batch.set_input_files("#sr-batch-files", parts / "line 1" / "part-0.png")
+    batch.get_by_role("button", name="Inspect all").click()
+    batch.wait_for_function("window.heldBack")
+    expect(batch.locator(".sr-batch-table")).to_be_hidden()
+    batch.locator(".sr-job-stop").click()
+    expect(batch.locator(".sr-batch-table")).to_be_visible()
+    forgets = '"action":"forget"'
+    with batch.expect_request(lambda request: forgets in (request.post_data or "")) as asked:
+        let_go()
+    kept = batch.evaluate("localStorage.getItem('segnet-res:batch')")
+    assert kept not in asked.value.post_data
+    wait_until(batch, "done")
+    assert names(batch) == ["part-2.png"]
+
+
 def test_a_running_batch_can_be_stopped(batch):
     batch.get_by_label("or a folder of the server").select_option("many")
     expect(batch.locator(".sr-batch-source .sr-note")).to_have_text(

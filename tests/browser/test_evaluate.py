@@ -277,6 +277,20 @@ def test_own_files_are_paired_by_name_and_names_stay_text(page, pairs):
     assert page.locator(".sr-evaluate img[onerror]").count() == 0
 
 
+def test_a_job_that_was_stopped_before_the_server_had_answered_ends(page, pairs, hold_back):
+    let_go = hold_back(page, "start")
+    page.get_by_role("radio", name="Own files").check(force=True)
+    page.set_input_files("#sr-evaluate-pictures", pairs[0])
+    page.set_input_files("#sr-evaluate-masks", pairs[1])
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.wait_for_function("window.heldBack")
+    page.locator(".sr-evaluate .sr-job-stop").click()
+    stops = '"action":"stop"'
+    with page.expect_request(lambda request: stops in (request.post_data or "")):
+        let_go()
+    expect(page.locator(".sr-evaluate-idle")).to_be_visible()
+
+
 def test_a_mask_that_does_not_fit_is_told_in_its_row(page, pairs):
     pictures, masks = pairs
     Image.fromarray(np.zeros((5, 6), np.uint8)).save(masks[0])

@@ -84,6 +84,25 @@ def test_a_login_is_asked_for_and_an_empty_folder_explained(open_page, closed_pa
     expect(page.locator("#sr-model")).to_be_disabled()
 
 
+def test_a_session_that_has_ended_is_told(open_page, closed_page, problems):
+    page = open_page(closed_page.url)
+    page.get_by_label("User").fill("anna")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_selector("[data-samples='6']")
+    page.get_by_role("tab", name="Batch").click()
+    page.wait_for_selector(".sr-batch[data-folders]")
+    page.get_by_role("tab", name="Inspect").click()
+    assert page.request.post(f"{closed_page.url}/logout").ok
+    # Looks at the folders again.
+    page.get_by_role("tab", name="Batch").click()
+    alert = page.locator(".sr-batch .sr-alert")
+    expect(alert).to_contain_text("reload this page and log in again")
+    # The browser and gradio log each refused request.
+    page.close()
+    problems.clear()
+
+
 def fetch(url: str, **headers: str) -> tuple[int, Message, bytes]:
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:

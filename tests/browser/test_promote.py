@@ -211,6 +211,9 @@ def go_back(page: Page, plant: Plant) -> None:
     dialog.get_by_role("button", name="Let old serve again").click()
     expect(page.locator(".sr-registry .sr-done")).to_have_text("old serves again.")
     expect(page.locator(".sr-serving-now")).to_contain_text("old serves since")
+    expect(page.locator(".sr-serving-why")).to_have_text(
+        "Ada went back to it: overkill on the night shift"
+    )
     expect(page.locator("#sr-model")).to_have_value("old")
     assert serving(plant) == "old"
 

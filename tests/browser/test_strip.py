@@ -183,6 +183,31 @@ def test_other_tabs_open_pictures_here(page, act_and_wait):
     expect(page.locator(".sr-strip-list li")).to_have_count(2)
 
 
+def test_a_full_strip_shows_the_picture_that_was_clicked_or_says_that_it_cannot(page, act_and_wait):
+    # No pictures, so that each is done at once.
+    drop(page, ".sr-stage", {f"own-{i}.png": b"x" for i in range(300)})
+    items = page.locator(".sr-strip-list li")
+    expect(items).to_have_count(300)
+    names = ["blowhole", "break", "crack", "fray", "sound", "uneven"]
+    pictures = [{"source": {"kind": "sample", "name": name}} for name in names]
+    detail = json.dumps({"pictures": pictures, "index": 3})
+    opened = f"document.dispatchEvent(new CustomEvent('segnet-res:open', {{detail: {detail}}}))"
+    page.evaluate(opened)
+    expect(page.locator(".sr-alert").first).to_contain_text("holds up to 300 pictures")
+    expect(page.locator(".sr-source").first).to_contain_text("own-0.png")
+    for i in (1, 2):
+        page.get_by_label(f"Remove: own-{i}.png", exact=True).click()
+    expect(items).to_have_count(298)
+    page.evaluate(opened)
+    expect(page.locator(".sr-source").first).to_contain_text("fray")
+    expect(page.locator(".sr-verdict")).to_be_visible()
+    expect(items).to_have_count(300)
+    # Its result has not wiped it away.
+    expect(page.locator(".sr-alert").first).to_contain_text("holds up to 300 pictures")
+    act_and_wait(page, lambda: page.locator(".sr-strip-picture").first.click())
+    expect(page.locator(".sr-alert").first).to_contain_text("own-0.png")
+
+
 def test_a_file_that_misses_its_place_does_not_replace_the_page(page, pictures):
     kept = page.evaluate("""() => {
         const dataTransfer = new DataTransfer();

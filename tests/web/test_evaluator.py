@@ -438,6 +438,16 @@ def test_uploads_are_kept_from_the_sweep_while_they_are_needed(desk, gate, uploa
     assert desk.done(job)["totals"]["images"] == 1
 
 
+def test_files_stay_while_somebody_looks(desk, storage):
+    reply = desk.run(VAL)
+    table = Path(reply["files"]["csv"])
+    for _ in range(2):
+        os.utime(table.parent, (0, 0))
+        desk.ask("watch", job=reply["job"])
+        storage.new_result()  # sweeps
+        assert table.is_file()
+
+
 @pytest.mark.parametrize(
     ("chosen", "sentence"),
     [

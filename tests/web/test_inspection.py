@@ -20,6 +20,7 @@ from segnet_res.classes import ClassMap
 from segnet_res.conditions import KnownConditions, measure
 from segnet_res.web import results
 from segnet_res.web.inspection import Inspector, Request
+from segnet_res.web.pictures import Picture
 
 CLASSES = ClassMap.from_names(["sound", "scratch", "dent"])
 
@@ -457,6 +458,22 @@ def test_old_results_make_room_for_new_ones(inspector, upload, picture, monkeypa
     assert other.is_dir()
 
 
+def test_the_files_of_a_batch_are_not_counted_for_each_picture(
+    inspector, upload, picture, monkeypatch, storage
+):
+    ask(inspector, image=upload("a.png", picture))
+    batch = storage.new_result()
+    (batch / "masks").mkdir()
+    counted = []
+    rglob = Path.rglob
+    monkeypatch.setattr(
+        Path, "rglob", lambda path, *given: counted.append(path) or rglob(path, *given)
+    )
+    ask(inspector, image=upload("b.png", picture))
+    assert len([path for path in counted if path.parent == storage.folder]) == 1
+    assert batch not in counted
+
+
 def test_those_who_wait_are_told_how_many_are_before(inspector, upload, picture):
     turns = inspector._library.turns
     with turns.enter(), turns.enter():
@@ -494,6 +511,56 @@ def test_pictures_of_a_dataset_bring_their_masks(make_backend, storage, tiny_dat
     # The browser may fetch a copy, not the dataset itself.
     assert Path(reply["files"]["full"]).is_relative_to(storage.folder)
     assert take(inspector, reply, "mask").name == "c_mask.png"
+
+
+@pytest.mark.parametrize("form", ["RGBA", "LA", "P", "RGB", "webp"])
+def test_what_a_closer_look_shows_has_no_alpha(inspector, upload, picture, storage, form):
+    suffix = "webp" if form == "webp" else "png"
+    path = upload(f"a.{suffix}", picture)
+    grey = Image.fromarray(picture)
+    alpha = Image.fromarray(np.full_like(picture, 60))
+    if form == "webp":
+        grey.putalpha(alpha)
+        grey.convert("RGBA").save(path, lossless=True, exact=True)
+    elif form in ("RGBA", "LA"):
+        grey = grey.convert(form)
+        grey.putalpha(alpha)
+        grey.save(path)
+    elif form == "RGB":
+        # One colour is transparent, by a tRNS chunk.
+        grey.convert("RGB").save(path, transparency=(200, 200, 200))
+    else:
+        grey.convert("P").save(path, transparency=200)
+    reply = ask(inspector, image=path)
+    opaque = np.repeat(picture[..., None], 3, 2)
+    # Not in RGB at all where there is an alpha channel still.
+    assert np.array_equal(pixels_of(reply["files"]["full"]), opaque)
+    assert b"tRNS" not in Path(reply["files"]["full"]).read_bytes()
+    # Annotate and Promote have no array at hand when they ask.
+    folder = storage.new_result()
+    again = Path(results.full_size(Picture("a.png", Path(path)), folder))
+    assert np.array_equal(pixels_of(again), opaque)
+
+
+def test_a_picture_without_alpha_is_shown_itself(inspector, upload, picture):
+    path = upload("a.png", picture)
+    assert ask(inspector, image=path)["files"]["full"] == path
+
+
+def test_a_link_that_leads_out_of_the_allowed_folder_is_no_picture(make_backend, tmp_path, picture):
+    folder, outside = tmp_path / "data" / "parts", tmp_path / "secret.png"
+    folder.mkdir(parents=True)
+    for path in (outside, folder / "a.png"):
+        Image.fromarray(picture).save(path)
+    (folder / "leads-out.png").symlink_to(outside)
+    (folder / "stays.png").symlink_to(folder / "a.png")
+    inspector = Inspector(make_backend(data=tmp_path / "data"))
+    source = {"kind": "folder", "folder": "parts"}
+    for file in ("a.png", "stays.png"):
+        assert ask(inspector, source=source | {"file": file})["error"] is None
+    assert ask(inspector, source=source | {"file": "leads-out.png"})["error"] == (
+        "the folder holds no picture 'leads-out.png'; look at the list again"
+    )
 
 
 def test_the_confidence_of_whole_percent_decides_as_the_exact_one_does():

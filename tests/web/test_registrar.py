@@ -231,6 +231,23 @@ def test_going_back_needs_a_reason_and_what_is_seen(ask, save, promote, folder):
     assert (entry.action, entry.by, entry.why) == ("rollback", "anna", "overkill")
 
 
+def test_after_going_back_it_is_told_who_went_back_when_and_why(ask, save, promote, folder):
+    promote(save("oldest", licence="z"), at="2026-01-01T08:00:00+00:00")
+    promote(save("old"), at="2026-02-01T08:00:00+00:00")
+    now = promote(save("new", licence="x"), by="Eve", at="2026-03-01T08:00:00+00:00")
+    assert ask("look")["serving"]["action"] == "promote"
+    ask("rollback", by="Bob", why="overkill", instead_of=now.sha256)
+    told, back = ask("look")["serving"], Registry(folder).entries()[-1]
+    assert (told["checkpoint"], told["action"]) == ("old", "rollback")
+    assert (told["by"], told["why"], told["at"]) == ("Bob", "overkill", back.at)
+    assert back.at > "2026-03-01T08:00:00+00:00"
+    # What would serve next is told by its promotion, and what is promoted again by its own.
+    assert ask("look")["back"]["checkpoint"] == "oldest"
+    promote(folder / "new.safetensors", by="Eve", why="mended")
+    told = ask("look")["serving"]
+    assert (told["checkpoint"], told["action"], told["why"]) == ("new", "promote", "mended")
+
+
 def test_nobody_goes_back_from_what_he_has_not_seen(ask, save, promote, folder):
     promote(save("old"))
     now = promote(save("new", licence="x"))

@@ -32,6 +32,8 @@ class BatchTab {
     // Counts batches; what belongs to an earlier one is dropped.
     this.run = 0;
     this.job = null;
+    // What was shown before somebody began another one: {job, shown}; and why that was refused.
+    this.before = this.refusal = null;
     this.busy = false;
     this.#build();
     document.addEventListener("segnet-res:model", ({ detail }) => {
@@ -105,27 +107,60 @@ class BatchTab {
 
   async #start() {
     const run = ++this.run;
-    const before = this.own ? this.job : null;
-    this.#reset();
+    this.#setAside();
     this.#setBusy(true);
     try {
       const source = await this.source.describe((file) => this.upload(file),
         (done, total) => this.#uploading(run, done, total), () => run === this.run);
       if (run !== this.run) return;
-      // Its pictures are not shown any more, and take room.
-      if (before) await this.asker.ask({ action: "forget", job: before }).catch(() => {});
       const reply = await this.asker.ask({
         action: "run", model: this.model, source, judge: this.judge.now,
         overlays: this.overlays.checked,
       });
-      if (run !== this.run) return;
+      // Stopped before the server had answered: nobody else knows of the batch.
+      if (run !== this.run) return this.#drop(reply.job);
+      // The pictures of the one before are not shown any more, and take room.
+      if (this.before && this.own) this.#drop(this.before.job);
+      this.#reset();
       remember("sessionStorage", JOB_KEY, reply.job);
       remember("localStorage", JOB_KEY, reply.job);
       this.own = true;
       await this.#follow(reply.job, run);
     } catch (error) {
-      if (run === this.run) this.#failed(error.message);
+      if (run === this.run) this.#goBack(error.message);
     }
+  }
+
+  // What is shown goes out of sight, because it would be read as that of the new pictures. The
+  // batch itself stays until the server has taken the new one.
+  #setAside() {
+    this.before = this.job && { job: this.job, shown: !this.table.node.hidden };
+    this.job = this.refusal = null;
+    this.#fail(null);
+    this.#clear();
+    this.table.node.hidden = true;
+  }
+
+  // The new batch was stopped before there was a job, or refused: the one before is shown again.
+  #goBack(sentence = null) {
+    const run = ++this.run;
+    const { before } = this;
+    if (!before) this.#reset();
+    this.before = null;
+    this.refusal = sentence;
+    this.bar.hide();
+    this.#fail(sentence);
+    this.#setBusy(false);
+    this.#ready(`back-${run}`);
+    if (!before) return;
+    this.idle.hidden = before.shown;
+    this.table.node.hidden = !before.shown;
+    this.#follow(before.job, run);
+  }
+
+  // Free the disk of a batch that nobody looks at any more.
+  #drop(job) {
+    this.asker.ask({ action: "forget", job }).catch(() => {});
   }
 
   #uploading(run, done, total) {
@@ -160,7 +195,7 @@ class BatchTab {
     this.#forget();
     // A batch of an earlier visit that is gone is no news.
     if (again && !shown) this.#reset();
-    else this.#fail(sentence);
+    else this.#fail(this.refusal ?? sentence);
     this.#setBusy(false);
     this.#ready(`gone-${this.run}`);
   }
@@ -196,7 +231,7 @@ class BatchTab {
     this.actions.show(reply, this.table.filtered);
     this.#tellJudge();
     if (classes.length) this.table.show(reply);
-    if (state.error) this.#fail(state.error);
+    if (state.error) this.#fail(this.refusal ?? state.error);
     if (this.busy === ended) this.#setBusy(!ended);
     const rows = `${reply.matching}/${reply.counts.all}/${reply.offset}`;
     const task = reply.task ? `${reply.task.token} ${reply.task.status}` : "none";
@@ -209,6 +244,7 @@ class BatchTab {
   }
 
   async #task(fields) {
+    this.refusal = null;
     this.#fail(null);
     try {
       const { task } = await this.asker.ask({ ...fields, job: this.job });
@@ -222,9 +258,7 @@ class BatchTab {
   async #stop(task = false) {
     if (!this.job) {
       // There is no job yet: what is under way is the browser's own work.
-      this.run++;
-      this.#reset();
-      this.#setBusy(false);
+      this.#goBack();
       return;
     }
     try {
@@ -238,24 +272,22 @@ class BatchTab {
   #reset() {
     this.#forget();
     this.#fail(null);
+    this.#clear();
     this.table.clear();
     this.actions.hide();
+  }
+
+  #clear() {
+    this.actions.node.hidden = true;
     this.bar.hide();
     this.title.textContent = "";
     this.idle.hidden = false;
   }
 
   #forget() {
-    this.job = this.used = null;
+    this.job = this.used = this.before = null;
     remember("sessionStorage", JOB_KEY, "");
     remember("localStorage", JOB_KEY, "");
-  }
-
-  #failed(sentence) {
-    this.#reset();
-    this.#fail(sentence);
-    this.#setBusy(false);
-    this.#ready(`failed-${this.run}`);
   }
 
   #fail(sentence) {

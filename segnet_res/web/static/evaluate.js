@@ -96,7 +96,11 @@ class EvaluateTab {
       const reply = await this.asker.ask({
         action: "start", model: this.model, set, parts: this.choice.partsMode, judge: this.judge.now,
       });
-      if (run !== this.run) return;
+      if (run !== this.run) {
+        // Stopped before the server had answered: nobody else knows of the job.
+        this.asker.ask({ action: "stop", job: reply.job }).catch(() => {});
+        return;
+      }
       remember("sessionStorage", JOB_KEY, reply.job);
       this.#show(reply);
       await this.#follow(reply.job, run);

@@ -32,6 +32,8 @@ class InspectTab {
     this.model = null;
     this.entries = [];
     this.current = null;
+    // That the strip was too full; it stays beside the picture that was chosen instead.
+    this.leftOut = null;
     this.inspecting = this.refining = null;
     // Counts what was shown: the page's state for whoever waits for it.
     this.shown = 0;
@@ -144,41 +146,49 @@ class InspectTab {
   // Another tab opens pictures here: {pictures: [{source, reference, name}], index, mode, model}.
   #opened({ pictures, index = 0, mode = null, model = null }) {
     document.getElementById("sr-tab-inspect-button")?.click();
-    if (model) chooseModel(model);
-    for (const entry of this.entries.filter((other) => other.lazy)) this.#remove(entry);
     const entries = pictures.map(({ source, reference = null, name = null }) => new Entry({
       source, reference, name: name ?? source.stem ?? source.file ?? source.name ?? "", lazy: true,
     }));
+    const own = this.entries.filter((entry) => !entry.lazy);
+    const there = own.some((entry) => entry.key === entries[index]?.key);
+    if (own.length >= MAX_PICTURES && !there) return this.#tellLeftOut(true);
+    if (model) chooseModel(model);
+    for (const entry of this.entries.filter((other) => other.lazy)) this.#remove(entry);
     this.#add(entries, index);
     if (mode) this.viewer.setMode(mode);
   }
 
   // New pictures join the strip; one that is there already is shown again, with the reference that
-  // it brings along: that of an earlier look might belong to another part.
+  // it brings along: that of an earlier look might belong to another part. Where there is not room
+  // for all, those around the one at `index` come in, for that one is wanted.
   #add(entries, index = 0) {
     const known = new Map(this.entries.map((entry) => [entry.key, entry]));
-    const room = MAX_PICTURES - this.entries.length;
-    let added = 0;
-    const chosen = entries.map((entry) => {
-      const same = known.get(entry.key);
-      if (same) {
+    const fresh = new Map();
+    for (const entry of entries) {
+      const same = known.get(entry.key) ?? fresh.get(entry.key);
+      if (!same) fresh.set(entry.key, entry);
+      else {
         same.setReference(entry.reference);
         same.failed = null;
-        return same;
       }
-      if (added === room) return null;
-      added += 1;
+    }
+    const wanted = (entries[index] ?? entries[0])?.key;
+    const at = [...fresh.keys()].indexOf(wanted);
+    const coming = around([...fresh.values()], at, MAX_PICTURES - this.entries.length);
+    for (const entry of coming) {
       known.set(entry.key, entry);
       this.entries.push(entry);
       this.strip.add(entry);
-      return entry;
-    }).filter((entry) => entry !== null);
-    if (chosen.length) this.#select(chosen[Math.min(index, chosen.length - 1)]);
-    if (chosen.length < entries.length) {
-      this.messages.fail(t("inspect.tooMany", { most: MAX_PICTURES }));
     }
+    if (known.has(wanted)) this.#select(known.get(wanted));
+    this.#tellLeftOut(coming.length < fresh.size);
     this.#tellStrip();
     this.#work();
+  }
+
+  #tellLeftOut(leftOut) {
+    this.leftOut = leftOut ? t("inspect.tooMany", { most: MAX_PICTURES }) : null;
+    if (leftOut) this.messages.fail(this.leftOut);
   }
 
   #referenceChosen(file) {
@@ -209,6 +219,7 @@ class InspectTab {
   }
 
   #select(entry) {
+    this.leftOut = null;
     this.current = entry;
     this.strip.select(entry);
     markSample(this.samples, entry.source?.kind === "sample" ? entry.source.name : null);
@@ -224,7 +235,7 @@ class InspectTab {
     if (entry !== this.current) return;
     const next = this.entries[at] ?? this.entries[at - 1];
     if (next) return this.#select(next);
-    this.current = null;
+    this.current = this.leftOut = null;
     markSample(this.samples, null);
     this.#forget(t("inspect.start"));
     this.imageBox.clear();
@@ -392,7 +403,7 @@ class InspectTab {
 
   #shown(entry, result) {
     this.seen = entry;
-    this.messages.fail(result.reference_error ?? entry.notice);
+    this.messages.fail(result.reference_error ?? entry.notice ?? this.leftOut);
     this.messages.warn(result.warnings);
     this.findings.show(result, this.viewer.hidden, annotateTab() !== null);
     this.messages.summarize(result);
@@ -424,7 +435,7 @@ class InspectTab {
     this.findings.clear();
     this.viewer.clear(text);
     this.messages.warn([]);
-    this.messages.fail(null);
+    this.messages.fail(this.leftOut);
     this.messages.say("");
   }
 
@@ -454,6 +465,12 @@ class InspectTab {
     this.samples.replaceChildren(el("h2", { text: t("inspect.samples") }), list);
     this.element.dataset.samples = String(samples.length);
   }
+}
+
+// So many of a list that there is room for, and among them the one at `index`.
+function around(list, index, room) {
+  const first = Math.min(index - Math.floor(room / 2), list.length - room);
+  return list.slice(Math.max(0, first), Math.max(0, first) + room);
 }
 
 function chooseModel(name) {
