@@ -285,8 +285,10 @@ def ratios(seconds: dict[str, float], steps: dict[str, float], backend: str) -> 
         )
         for same in ("torch", *_EXPORTED):
             if f"ours, {same} float32" in seconds:
+                # Ours is always laid out as channels_last by torch, so the peer is too.
+                layout = " channels_last" if same == "torch" else ""
                 result[f"ours_over_{key}_both_by_{same}"] = (
-                    seconds[f"{peer}, {same} float32"] / seconds[f"ours, {same} float32"]
+                    seconds[f"{peer}, {same} float32{layout}"] / seconds[f"ours, {same} float32"]
                 )
     for name in seconds:
         if name.startswith("ours, "):

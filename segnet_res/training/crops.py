@@ -222,6 +222,9 @@ def build_loader(crops: Crops, sampler: EpochSampler, *, workers: int, pin: bool
         pin_memory=pin,
         persistent_workers=workers > 0,
         worker_init_fn=_start_worker,
+        # Of its own: each new iterator draws from it, and what dropout draws must not depend on
+        # whether a run was resumed.
+        generator=torch.Generator(),
     )
 
 

@@ -124,6 +124,15 @@ def test_a_run_that_starts_coarse_is_resumed_on_either_side(tiny_dataset, tmp_pa
         assert_equal_weights(whole.last, broken.last)
 
 
+def test_what_dropout_draws_is_the_same_in_a_resumed_run(tiny_dataset, tmp_path):
+    config = quick(arch="smp:fpn-resnet18", epochs=2, steps=2, workers=1)
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    list(train(config, tiny_dataset, whole.path))
+    next(train(config, tiny_dataset, broken.path))
+    list(train(config, tiny_dataset, broken.path, resume=True))
+    assert_equal_weights(whole.last, broken.last)
+
+
 def test_workers_do_not_change_the_result(tiny_dataset, tmp_path):
     config = TrainConfig(**(QUICK.to_dict() | {"epochs": 1}))
     with_workers = TrainConfig(**(config.to_dict() | {"workers": 2}))
