@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,18 @@ from segnet_res.classes import ClassMap, Color, format_color
 from segnet_res.data.dataset import load_info
 from segnet_res.errors import DataError, ImageError, UsageError
 from segnet_res.images import Channels, UInt8Array, image_size
+from segnet_res.inference.manifest import digest_of_file
 from segnet_res.retraining.corrections import (
     STATES,
     Annotation,
     ConflictError,
     add_class,
+    annotations,
+    find_picture,
     make_dataset,
     save_correction,
 )
+from segnet_res.retraining.corrections_saving import mask_path
 from segnet_res.retraining.drafts import Drafts
 from segnet_res.web.annotation_classes import (
     IGNORE,
@@ -40,8 +45,9 @@ Fields = dict[str, Any]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 100
 
-# What the script calls the masks that it uploads.
-UPLOAD_NAME = "corrected-mask.png"
+# What the names begin with that the script gives to the masks that it uploads. The rest differs
+# each time: Gradio keeps equal contents of one name as one file.
+UPLOAD_PREFIX = "corrected-mask-"
 
 # What every system can write, and nobody has to quote.
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -142,7 +148,10 @@ class Keeper:
         root = self._places.dataset(fields.get("dataset"))
         picture = self._picture(fields)
         labels, names, colors = self._mask(fields, picture)
+        overwrite = fields.get("overwrite") is True
         try:
+            if not overwrite and _shows_new_class(labels, names, root):
+                _check_unchanged(root, picture, _opened(fields))
             line = save_correction(
                 root,
                 picture.path,
@@ -153,7 +162,7 @@ class Keeper:
                 part=_text(fields, "part") or None,
                 proposed_by=_text(fields, "proposed_by") or None,
                 opened=_opened(fields),
-                overwrite=fields.get("overwrite") is True,
+                overwrite=overwrite,
             )
         except ConflictError as conflict:
             found = conflict.annotation
@@ -225,12 +234,43 @@ class Keeper:
                 "picture again"
             )
         labels = read_mask_as_stored(path)
-        if path.name == UPLOAD_NAME:
+        if path.name.startswith(UPLOAD_PREFIX):
             path.unlink(missing_ok=True)  # there is another one every few seconds
         counts = np.bincount(labels.ravel(), minlength=256)
         if counts[len(names) : IGNORE].any():
             raise DataError("the mask holds labels without a class; open the picture again")
         return labels, names, colors
+
+
+def _shows_new_class(labels: UInt8Array, names: tuple[str, ...], root: Path) -> bool:
+    """Return whether a mask (H, W) shows classes that a dataset lacks."""
+    known = load_info(root).class_map.names
+    shown = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
+    return any(label != IGNORE and names[label] not in known for label in shown)
+
+
+def _check_unchanged(root: Path, picture: Picture, opened: str | None) -> None:
+    """Refuse a mask with a new class where somebody was faster.
+
+    `save_correction` decides that while it holds the dataset, but by then the class has joined it.
+    The mask that is there cannot be the same one: it does not show that class.
+
+    Raises:
+        ConflictError: when the mask that is there is another than ``opened``.
+    """
+    stem = find_picture(root, picture.path, picture.name)
+    path = None if stem is None else mask_path(root, stem)
+    if stem is None or path is None or not path.is_file():
+        return
+    sha256 = digest_of_file(path)
+    if sha256 != opened:
+        line = annotations(root).get(stem)
+        signed = line is not None and line.mask_sha256 == sha256
+        raise ConflictError(
+            f"{stem}: another mask was saved after yours was begun; look at that one, then save "
+            "again and replace it",
+            line if signed else None,
+        )
 
 
 def _colored(names: list[str], known: ClassMap | None) -> ClassMap:

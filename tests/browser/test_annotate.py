@@ -1,6 +1,8 @@
 """Masks corrected by hand and saved: as steps a person takes, and checked pixel by pixel."""
 
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def draw(path, seed):
 def data(tmp_path_factory):
     """Datasets and folders of several tests; each has its own, called by its first letter."""
     root = tmp_path_factory.mktemp("data")
-    for letter in "acdkv":
+    for letter in "acdksv":
         for i in range(3):
             draw(root / f"{letter}-new/p{i}.png", ord(letter) * 10 + i)
         draw(root / f"{letter}-set/images/old.png", ord(letter))
@@ -79,6 +81,17 @@ def paint(page: Page, start=(0.3, 0.5), end=(0.6, 0.5), label="crack") -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + end[0] * box["width"], box["y"] + end[1] * box["height"], steps=8)
     page.mouse.up()
+
+
+@contextmanager
+def holding(page: Page, requests: str):
+    """Hold requests of the page back for a while."""
+    held = []
+    page.route(requests, lambda route: held.append(route))
+    yield
+    for route in held:
+        route.continue_()
+    page.unroute(requests)
 
 
 def mask_of(page: Page) -> np.ndarray:
@@ -166,6 +179,13 @@ def test_of_two_who_save_at_once_the_second_is_told_and_decides(open_page, annot
     wait(ada, lambda: ada.get_by_role("button", name="Bring back what I had").click(), "opened")
     np.testing.assert_array_equal(mask_of(ada), adas)
     wait(ada, lambda: ada.get_by_role("button", name="Save as done").click(), "conflict")
+    # What is no longer open is no longer in conflict; her draft remembers it.
+    ada.get_by_role("button", name="Clear the list").click()
+    expect(conflict).to_be_hidden()
+    visit(ada, "folder:c-new")
+    pick(ada, "p0.png")
+    wait(ada, lambda: ada.get_by_role("button", name="Save as done").click(), "conflict")
+    expect(conflict.get_by_role("button", name="Look at theirs")).to_be_focused()
     wait(ada, lambda: conflict.get_by_role("button", name="Replace theirs").click(), "saved")
 
     class_map = load_info(data / "c-set").class_map
@@ -173,6 +193,64 @@ def test_of_two_who_save_at_once_the_second_is_told_and_decides(open_page, annot
     np.testing.assert_array_equal(read_mask(data / "c-set/history/p0/1.png", class_map), bens)
     line = annotations(data / "c-set")["p0"]
     assert (line.who, line.state, line.revision) == ("Ada", "done", 2)
+
+
+def test_equal_masks_of_two_people_are_two_uploads(open_page, annotating, data):
+    """Else the one who comes first would take the file away from the other."""
+    uploads = []
+    for name in ("Ada", "Ben"):
+        page = open_page(annotating.url, viewport={"width": 1366, "height": 768})
+        visit(page, "folder:c-new", "c-set")
+        page.get_by_role("textbox", name="Your name").fill(name)
+        pick(page, "p2.png")
+        with page.expect_response("**/upload*") as got:
+            wait(page, page.get_by_role("button", name="For review").click, "saved")
+        uploads += got.value.json()
+    ada, ben = map(Path, uploads)
+    assert ada.parent == ben.parent
+    assert ada.name != ben.name
+
+
+def test_while_it_saves_or_opens_nothing_is_painted_and_nothing_else_is_saved(page, data):
+    visit(page, "folder:s-new", "s-set")
+    page.get_by_role("textbox", name="Your name").fill("Ada")
+    pick(page, "p0.png")
+    editor, said = page.locator(".sr-annotate .sr-editor"), page.locator(".sr-annotate-said")
+
+    def go_on_while_it_saves():
+        with holding(page, "**/upload*"):
+            page.keyboard.press("Control+s")
+            expect(said).to_have_text("Saving p0.png …")
+            paint(page, label=None)
+            assert editor.get_attribute("data-changed") == "0"
+            page.locator(".sr-annotate-picture", has_text="p2.png").click()
+
+    # What was chosen meanwhile is opened, not what comes next.
+    wait(page, go_on_while_it_saves, "opened")
+    expect(page.locator(".sr-annotate-picture[aria-current]")).to_contain_text("p2.png")
+    assert annotations(data / "s-set").keys() == {"p0"}
+
+    paint(page, label=None)
+    drafted(page)
+    canvas = page.locator(".sr-annotate .sr-stage canvas").first
+    expect(canvas).to_be_focused()
+    with holding(page, "**/queue/join*"):
+        page.locator(".sr-annotate-picture", has_text="p1.png").click()
+        page.wait_for_selector(".sr-annotate .sr-editor[inert]")
+        page.keyboard.press("Control+s")
+        assert said.is_hidden()
+    expect(page.locator(".sr-annotate .sr-editor[inert]")).to_have_count(0)
+    assert annotations(data / "s-set").keys() == {"p0"}
+
+    # Whoever works by the keyboard goes on where they were.
+    done = page.get_by_role("button", name="Save as done")
+    done.focus()
+    wait(page, lambda: page.keyboard.press("Enter"), "saved")
+    expect(done).to_be_focused()
+    canvas.focus()
+    wait(page, lambda: page.keyboard.press("Control+s"), "saved")
+    expect(canvas).to_be_focused()
+    assert annotations(data / "s-set").keys() == {"p0", "p1", "p2"}
 
 
 def test_inspect_hands_over_and_a_new_dataset_takes_a_new_class(page, data, part, act_and_wait):

@@ -69,22 +69,24 @@ class Desk:
         return reply
 
     def mask(self, labels):
-        """Upload a mask as the script does."""
-        folder = self.backend.storage.folder / hashlib.sha256(np.random.bytes(8)).hexdigest()
-        return str(write_png(folder / "corrected-mask.png", labels))
+        """Upload a mask as the script does: Gradio's folder is called by the content."""
+        content = np.asarray(labels, np.uint8).tobytes()
+        folder = self.backend.storage.folder / hashlib.sha256(content).hexdigest()
+        return str(write_png(folder / f"corrected-mask-{np.random.bytes(16).hex()}.png", labels))
 
     def labels(self, reply):
         return np.asarray(Image.open(reply["files"]["labels"]))
 
-    def keep(self, action, source, labels, opened, classes=None, **fields):
+    def keep(self, action, source, labels, opened, classes=None, mask=None, **fields):
         rows = opened["classes"] if classes is None else classes
         asked = {
             "dataset": "parts",
             "opened": opened["opened"],
             "classes": rows,
             "proposed_by": opened["proposed_by"],
+            "mask": self.mask(labels) if mask is None else mask,
         }
-        return self.ask(action, source=source, mask=self.mask(labels), **asked | fields)
+        return self.ask(action, source=source, **asked | fields)
 
 
 @pytest.fixture
@@ -241,6 +243,17 @@ def test_of_two_who_save_the_second_is_told_and_may_replace(desk, data):
     assert kept.tolist() == [[1] * 6] * 4
 
 
+def test_an_upload_goes_once_it_is_read_and_leaves_an_equal_one_of_somebody_else(desk):
+    opened, labels = desk.open(NEW), np.ones((4, 6))
+    mine, theirs = Path(desk.mask(labels)), Path(desk.mask(labels))
+    assert mine.parent == theirs.parent
+    assert desk.keep("draft", NEW, labels, opened, mask=str(mine))["error"] is None
+    assert not mine.exists()
+    saved = desk.keep("save", NEW, labels, opened, mask=str(theirs), state="done")
+    assert saved["error"] is None
+    assert not theirs.exists()
+
+
 def test_a_draft_remembers_which_mask_it_began_with(desk):
     opened = desk.open(NEW)
     desk.keep("draft", NEW, np.zeros((4, 6)), opened)
@@ -266,6 +279,31 @@ def test_a_class_that_the_dataset_lacks_joins_it_when_a_mask_shows_it(make_backe
     assert np.asarray(Image.open(data / "parts/masks/a.png")).tolist() == [[0, 1, 2, 3, 0, 0]] * 4
     # Masks that were there mean what they meant.
     assert desk.labels(desk.open(OLD)).tolist() == [[1] * 6, [2] * 6, [0] * 6, [255] * 6]
+
+
+def test_a_save_that_is_refused_adds_no_class(make_backend, data):
+    desk = Desk(make_backend(ClassMap.from_names(["sound", "scratch", "burr"]), data))
+    opened = desk.open(NEW)
+    assert names(opened)[3] == ("burr", False)
+    burr = np.full((4, 6), 3)
+    ben = ME | {"browser": "fedcba9876543210", "who": "Ben"}
+    first = desk.keep("save", NEW, np.ones((4, 6)), opened, state="done", person=ben)["saved"]
+    refused = desk.keep("save", NEW, burr, opened, state="done")
+    assert (refused["conflict"]["who"], refused["conflict"]["when"]) == ("Ben", first["when"])
+    assert load_info(data / "parts").class_map == DATASET
+    # Whoever knows of the other mask may replace it, and then the class is wanted.
+    forced = desk.keep("save", NEW, burr, opened, state="done", overwrite=True)
+    assert forced["saved"]["revision"] == 2
+    assert load_info(data / "parts").class_map.names == (*DATASET.names, "burr")
+
+
+def test_a_mask_that_nobody_signed_is_a_conflict_too_before_a_class_joins(make_backend, data):
+    desk = Desk(make_backend(ClassMap.from_names(["sound", "scratch", "burr"]), data))
+    opened = desk.open(OLD)
+    write_png(data / "parts/masks/old.png", np.zeros((4, 6)))
+    refused = desk.keep("save", OLD, np.full((4, 6), 3), opened, state="done")
+    assert refused["conflict"] == {"who": None, "when": None}
+    assert load_info(data / "parts").class_map == DATASET
 
 
 def test_a_new_dataset_takes_classes_in_the_model_s_colours(desk, data):

@@ -14,6 +14,7 @@ export class OpenPicture {
   //   onChanged()            pixels, the draft or the classes have changed
   //   onDraft(state)         what has become of the draft
   //   onReady(kind)          something has come to its end: "opened" or "failed"
+  //   onHeld()               it begins or ends to be saved, see `hold`
   //   onFail(sentence)
   constructor({ server, choices, ...callbacks }) {
     Object.assign(this, { server, choices, ...callbacks });
@@ -23,6 +24,14 @@ export class OpenPicture {
     this.mine = null;
     // Counts openings: what belongs to an earlier one is dropped.
     this.turn = 0;
+    // Whether another picture or mask is on its way.
+    this.opening = false;
+    // A promise that ends with the save under way, or null.
+    this.saving = null;
+    // How many wait for leaving what is open.
+    this.leaving = 0;
+    // What had the focus before the editor was held still.
+    this.focused = null;
     this.editor = new Editor({ onChange: () => this.#changed() });
     this.drafts = new Drafts({ save: () => this.#keepDraft(), onState: (state) => this.onDraft(state) });
     this.origin = el("span", { class: "sr-annotate-origin", role: "status" });
@@ -51,14 +60,44 @@ export class OpenPicture {
     return this.editor.dirty;
   }
 
+  // Whether what is open stays and can be worked on: nothing else is chosen, and nothing is saved.
+  get settled() {
+    return !this.opening && !this.saving && !this.leaving;
+  }
+
   // Keep what is open before something else takes its place; false when that fails: it stays then.
   async leave() {
+    this.leaving += 1;
     try {
+      // The answer to a save is about the picture that is open.
+      await this.saving;
       await this.drafts.flush();
       return true;
     } catch (error) {
       this.onFail(error.message);
       return false;
+    } finally {
+      this.leaving -= 1;
+    }
+  }
+
+  // Hold still what is open while `act` saves it; resolves with what that does. A stroke that came
+  // after the mask was sent would be in no save, and be forgotten as saved.
+  async hold(act) {
+    let end;
+    this.saving = new Promise((resolve) => {
+      end = resolve;
+    });
+    this.#rest();
+    this.onHeld();
+    try {
+      return await act();
+    } finally {
+      this.saving = null;
+      // The button that saves may have had the focus: it takes it only when it can be pressed.
+      this.onHeld();
+      this.#rest();
+      end();
     }
   }
 
@@ -150,7 +189,8 @@ export class OpenPicture {
   modelChanged() {
     if (!this.opened) return;
     // Nobody has worked on this one yet: the other checkpoint may propose a better mask.
-    if (this.opened.reply.origin === "prediction" && !this.touched) this.open(this.entry);
+    const fresh = this.opened.reply.origin === "prediction" && !this.touched;
+    if (fresh && !this.saving) this.open(this.entry);
     else this.#offer();
   }
 
@@ -175,6 +215,7 @@ export class OpenPicture {
   }
 
   async #bringBack() {
+    if (!await this.leave() || !this.mine) return;
     const { mine } = this;
     const turn = ++this.turn;
     const reply = { ...mine.reply, origin: "mine", files: { ...mine.reply.files, proposal: null } };
@@ -186,6 +227,9 @@ export class OpenPicture {
       this.onReady("opened");
     } catch (error) {
       this.onFail(error.message);
+    } finally {
+      // It may have overtaken what was on its way.
+      if (turn === this.turn) this.#idle();
     }
   }
 
@@ -228,13 +272,29 @@ export class OpenPicture {
     clearInterval(this.timer);
     this.timer = setInterval(tell, 1000);
     // What is painted into a picture that is about to go would be lost.
-    this.editor.node.inert = true;
+    this.opening = true;
+    this.#rest();
     tell();
   }
 
   #idle() {
     clearInterval(this.timer);
-    this.editor.node.inert = false;
+    this.opening = false;
+    this.#rest();
+  }
+
+  // Hold the editor still or let it go, and give it back the focus that it has lost by that.
+  #rest() {
+    const { node, viewer } = this.editor;
+    const held = this.opening || Boolean(this.saving);
+    const active = document.activeElement;
+    if (held && !node.inert) this.focused = node.contains(active) ? active : null;
+    node.inert = held;
+    // Who has gone elsewhere meanwhile stays there.
+    if (held || !this.focused || active !== document.body) return;
+    this.focused.focus({ preventScroll: true });
+    // It may be hidden by now, as the buttons of a conflict are.
+    if (document.activeElement === document.body) viewer.canvas.focus({ preventScroll: true });
   }
 
   #say(text) {

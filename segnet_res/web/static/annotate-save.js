@@ -59,9 +59,10 @@ export class SavePanel {
     this.part.disabled = !open;
   }
 
+  // The server's answer about what is open; null: nothing is.
   show(reply) {
     this.part.value = "";
-    this.part.placeholder = reply.saved?.part ?? "";
+    this.part.placeholder = reply?.saved?.part ?? "";
     this.clash.hidden = true;
   }
 

@@ -10,8 +10,10 @@ const MAX_BYTES = 512 * 2 ** 20;
 const BROWSER_KEY = "segnet-res:browser";
 const WHO_KEY = "segnet-res:who";
 
-// By this name the server knows that an upload is of no use once it is read.
-const MASK_NAME = "corrected-mask.png";
+// By the beginning of the name the server knows that an upload is of no use once it is read. The rest
+// is another one each time: equal contents of one name are one file there, and two people who send
+// the same mask would lose it to each other.
+const maskName = () => `corrected-mask-${newId()}.png`;
 
 export class AnnotateServer {
   constructor({ value, onValue, send, upload }) {
@@ -42,7 +44,7 @@ export class AnnotateServer {
   // Send a mask (Blob) with what is to be done with it: action "draft" or "save".
   async keep(entry, blob, fields) {
     return this.#withPicture(entry, async (source) => {
-      const mask = await this.#upload(new File([blob], MASK_NAME, { type: "image/png" }));
+      const mask = await this.#upload(new File([blob], maskName(), { type: "image/png" }));
       return this.masks.ask({ ...fields, ...this.#me(), source, mask });
     });
   }

@@ -55,6 +55,7 @@ class AnnotateTab {
         this.element.dataset.draft = state;
       },
       onReady: (kind) => this.#ready(kind),
+      onHeld: () => this.#allow(),
       onFail: (sentence) => this.#fail(sentence),
     });
     this.picture.editor.viewer.onStep = (direction) => this.#step(direction);
@@ -257,8 +258,8 @@ class AnnotateTab {
 
   // Something is open, or nothing any more.
   #shown(entry, reply) {
-    if (entry) this.save.show(reply);
-    else this.list.current = null;
+    this.save.show(reply);
+    if (!entry) this.list.current = null;
     this.#remember();
     this.#changed();
     this.list.draw();
@@ -283,36 +284,38 @@ class AnnotateTab {
 
   async #save(state, overwrite) {
     const { picture } = this;
-    if (!picture.opened || this.saving || this.save.buttons[0].disabled) return;
-    this.saving = true;
+    // Ctrl+S presses no button: it may come while another picture opens, and nobody would know which
+    // of them is meant; or in the middle of a stroke, which is no step yet.
+    if (!picture.settled || picture.editor.pressing || this.save.buttons[0].disabled) return;
     this.#fail(null);
-    this.#allow();
-    const { entry } = picture;
-    this.save.say(t("annotate.saving", { name: entry.name }));
     try {
-      // The draft comes first, so that it cannot come back after the save has taken it away.
-      await picture.drafts.flush();
-      const part = this.save.part.value.trim();
-      const { conflict, saved } = await picture.send({ action: "save", state, overwrite, part });
-      if (conflict) {
-        this.save.say("");
-        this.save.conflict(conflict, state);
-        return this.#ready("conflict");
-      }
-      picture.saved(saved);
-      await this.#saved(saved, entry);
+      const { conflict, said = "" } = await picture.hold(() => this.#keep(state, overwrite));
+      this.save.say(said);
+      if (conflict) this.save.conflict(conflict, state);
+      this.#ready(conflict ? "conflict" : "saved");
     } catch (error) {
       this.save.say("");
       this.#fail(error.message);
       this.#ready("failed");
-    } finally {
-      this.saving = false;
-      this.#allow();
     }
   }
 
-  // Tell what was saved, and go on to the next picture.
-  async #saved(saved, entry) {
+  // Save what is open, and go on. Resolves with what is to be said, or with who was faster.
+  async #keep(state, overwrite) {
+    const { picture } = this;
+    const { entry } = picture;
+    this.save.say(t("annotate.saving", { name: entry.name }));
+    // The draft comes first, so that it cannot come back after the save has taken it away.
+    await picture.drafts.flush();
+    const part = this.save.part.value.trim();
+    const { conflict, saved } = await picture.send({ action: "save", state, overwrite, part });
+    if (conflict) return { conflict };
+    picture.saved(saved);
+    return { said: await this.#goOn(saved, entry) };
+  }
+
+  // Go on to the next picture; resolves with what was saved, in words.
+  async #goOn(saved, entry) {
     const { name } = entry;
     const { revision, split } = saved;
     const key = saved.state === "done" ? "annotate.savedDone" : "annotate.savedOther";
@@ -321,13 +324,13 @@ class AnnotateTab {
     if (!next && this.list.entries.length > 1) sentences.push(t("annotate.last"));
     // Classes that were new to the dataset are its own by now.
     await this.#places().catch(() => {});
-    if (next) await this.picture.open(next);
+    // Who has chosen another one meanwhile gets that.
+    if (next && !this.picture.leaving) await this.picture.open(next);
     else {
       this.picture.opened.classes = this.#ownBy(this.picture.classes);
       this.#shown(entry, this.picture.opened.reply);
     }
-    this.save.say(sentences.join(" "));
-    this.#ready("saved");
+    return sentences.join(" ");
   }
 
   #ownBy(classes) {
@@ -414,7 +417,7 @@ class AnnotateTab {
   #allow() {
     this.save.allow({
       open: Boolean(this.picture.opened), dataset: this.dataset.name, who: this.user ?? this.server.who,
-      busy: Boolean(this.saving),
+      busy: Boolean(this.picture.saving),
     });
   }
 
