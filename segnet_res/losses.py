@@ -38,7 +38,8 @@ def relaxed_factors(shares: Sequence[float], strength: float) -> Tensor:
     """Return share ** -strength for each class, scaled so that the mean over pixels is 1.
 
     1 - share hardly tells a class of 0.01 % from one of 1 %. A power does, and a strength that
-    falls to 0 over the training ends in plain cross-entropy, whose probabilities are unbiased.
+    falls to 0 over the training ends in plain cross-entropy, whose probabilities are those of the
+    crops. Where crops are drawn around rare classes, these are more likely there than in pictures.
 
     Args:
         shares: Share of the labelled pixels of each class, 0 to 1; classes without a pixel get the
@@ -140,7 +141,8 @@ def _balance(
         raise UsageError(
             f"beta has shape {tuple(beta.shape)} for {classes} classes; give one weight for each"
         )
-    # Mean 1 keeps the size of the loss, and so the learning rate, where plain cross-entropy has it.
+    # Mean 1 over the classes, whatever beta's scale. Over the pixels it is less where one class has
+    # most of them; AdamW's steps do not depend on the size of the loss.
     return (beta / beta.mean()).to(logits)
 
 

@@ -114,6 +114,15 @@ def told_parts(root: Path) -> dict[str, str]:
     return {stem: line.part for stem, line in annotations(root).items() if line.part_told}
 
 
+def not_done(root: Path) -> set[str]:
+    """Return the stems that are to review or rejected, and so belong to no split.
+
+    Raises:
+        DataError: as `annotations`.
+    """
+    return {stem for stem, line in annotations(root).items() if line.state != DONE}
+
+
 def append_annotation(root: Path, annotation: Annotation) -> None:
     """Add a line, whole or not at all; the caller sees to it that nobody else writes meanwhile.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segnet_res.data.annotations import told_parts
+from segnet_res.data.annotations import not_done, told_parts
 from segnet_res.data.dataset import (
     SPLITS,
     DatasetInfo,
@@ -43,7 +43,7 @@ def split_dataset(
     Pictures of one part stay together: as ``group`` tells them, or ``group`` of ``dataset.yaml``.
     Without either, photographs of the magnetic-tile data set stay together by tile, as its
     importer does it, and any other picture is a part of its own. Parts that somebody named in
-    ``annotations.jsonl`` stay together too.
+    ``annotations.jsonl`` stay together too, and what is to review or rejected there is in no split.
 
     Args:
         root: The dataset folder.
@@ -69,7 +69,9 @@ def split_dataset(
             f"{root}: is divided already (splits/{old[0].name}); "
             "add --force to divide it anew and keep the old lists in splits/old-1/"
         )
-    images, masks = index_images(root), index_masks(root)
+    left_out = not_done(root)
+    images = {stem: paths for stem, paths in index_images(root).items() if stem not in left_out}
+    masks = index_masks(root)
     for stem, paths in images.items():
         if stem not in masks:
             raise DataError(
@@ -77,7 +79,8 @@ def split_dataset(
                 "`segnet-res data check`"
             )
     if not images:
-        raise DataError(f"{root}: no pictures in images/; add pictures and masks")
+        found = f"none of its {len(left_out)} pictures is done" if left_out else "no pictures"
+        raise DataError(f"{root}: {found}; add pictures with masks to images/ and masks/")
     group = info.group if group is None else group
     if group is not None:
         groups = group_by_pattern(list(images), group)

@@ -39,7 +39,10 @@ class Statistics:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Share of the labelled pixels of each class, in sum 1; weighted as they are drawn."""
+        """Share of the labelled pixels of each class, in sum 1.
+
+        Pools count as they are drawn; that some crops are cut around rare classes does not.
+        """
         return tuple(drawn_shares(self.pixels, self.pools).tolist())
 
 

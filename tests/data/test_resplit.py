@@ -1,5 +1,12 @@
 import pytest
 
+from segnet_res.data.annotations import (
+    DONE,
+    REJECTED,
+    TO_REVIEW,
+    Annotation,
+    append_annotation,
+)
 from segnet_res.data.dataset import read_split
 from segnet_res.data.importers import import_dataset
 from segnet_res.data.resplit import split_dataset
@@ -30,6 +37,26 @@ def test_old_lists_are_kept(imported):
     assert sorted(path.name for path in (imported / "splits" / "old-2").iterdir()) == [
         "train.txt", "val.txt"
     ]  # fmt: skip
+
+
+def test_only_what_is_done_is_in_a_split(tiny_dataset):
+    def annotate(stem, state):
+        append_annotation(
+            tiny_dataset,
+            Annotation(stem, state, "Ada", "2026-01-01T00:00:00+00:00", None, "0" * 64, "0" * 64, 1,
+                       None, stem),
+        )  # fmt: skip
+
+    annotate("a", REJECTED)
+    annotate("b", DONE)
+    annotate("d", DONE)
+    annotate("d", TO_REVIEW)
+    splits = split_dataset(tiny_dataset, force=True)
+    assert sorted(stem for stems in splits.values() for stem in stems) == ["b", "nested/c"]
+    for stem in ("b", "nested/c"):
+        annotate(stem, REJECTED)
+    with pytest.raises(DataError, match="none of its 4 pictures is done; add pictures"):
+        split_dataset(tiny_dataset, force=True)
 
 
 def test_tiles_stay_whole(imported, tiles, tmp_path):
