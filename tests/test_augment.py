@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -61,6 +62,23 @@ def test_changes_keep_size_and_classes(name, channels):
         assert changed["image"].dtype == np.uint8
         assert changed["mask"].shape == labels.shape
         assert set(np.unique(changed["mask"])) <= {0, 3, IGNORE}
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_picture_and_mask_are_changed_alike(name):
+    augmentation = build_augmentation(name)
+    labels = np.zeros((96, 96), np.uint8)
+    labels[10:40, 20:80] = labels[40:70, 20:35] = 1  # no mirror image or quarter turn is the same
+    image = (60 + 120 * labels)[..., None]
+    moved = 0
+    for seed in range(30):
+        augmentation.set_random_seed(seed)
+        changed = augmentation(image=image, mask=labels)
+        _, bright = cv2.threshold(changed["image"], 0, 1, cv2.THRESH_OTSU)
+        both = np.logical_and(bright, changed["mask"]).sum()
+        assert both / np.logical_or(bright, changed["mask"]).sum() > 0.9
+        moved += not np.array_equal(changed["mask"], labels)
+    assert (moved > 0) is (name != "none")
 
 
 @pytest.mark.parametrize(

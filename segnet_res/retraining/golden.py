@@ -17,7 +17,6 @@ from segnet_res.data import SegmentationDataset, load_info
 from segnet_res.data.dataset import check_stem, read_split
 from segnet_res.errors import DataError, UsageError
 from segnet_res.inference.manifest import digest_of_file
-from segnet_res.retraining.apart import Clash, Seen, find_clashes, refuse, see
 
 VERSION = 1
 
@@ -184,44 +183,6 @@ def load_golden(path: Path) -> GoldenSet:
             "back, or make a new golden set"
         )
     return golden
-
-
-def find_golden_clashes(
-    golden: GoldenSet, trained: Sequence[SegmentationDataset], channels: int
-) -> list[Clash]:
-    """Find the pictures of a training that are, or look like, pictures of a golden set.
-
-    Args:
-        golden: The set.
-        trained: What is trained on.
-        channels: As the model reads pictures, 1 or 3.
-
-    Raises:
-        DataError: when the golden set is not what it was, or a picture cannot be read.
-    """
-    held = _seen(golden.open(), 0, channels)
-    return find_clashes([one for data in trained for one in _seen(data, 1, channels)], held)
-
-
-def check_apart(golden: GoldenSet, trained: Sequence[SegmentationDataset], channels: int) -> None:
-    """Refuse a training that would see a picture of a golden set, or a near-copy of one.
-
-    Arguments are those of `find_golden_clashes`.
-
-    Raises:
-        DataError: names the pictures; or the golden set is not what it was.
-    """
-    refuse(find_golden_clashes(golden, trained, channels))
-
-
-def _seen(dataset: SegmentationDataset, place: int, channels: int) -> list[Seen]:
-    steps = see(dataset, place, channels)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            found: list[Seen] = stop.value
-            return found
 
 
 def _from_dict(path: Path, content: dict[str, Any]) -> GoldenSet:

@@ -33,11 +33,6 @@ class Matched:
     parent: UInt8Array
     candidate: UInt8Array
 
-    @property
-    def shared(self) -> NDArray[np.bool_]:
-        """(C,) bool, which classes both checkpoints know."""
-        return self.parent_knows & self.candidate_knows
-
 
 def match_classes(
     masks: ClassMap,

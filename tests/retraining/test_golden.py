@@ -4,13 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from segnet_res.data import SegmentationDataset
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, StorageError, UsageError
 from segnet_res.images import write_mask
-from segnet_res.retraining.golden import check_apart, load_golden
+from segnet_res.retraining.golden import load_golden
 from segnet_res.retraining.golden_making import Holding, make_golden
 
 
@@ -121,12 +119,3 @@ def test_pictures_that_are_trained_on_since(golden_file, tiny_dataset):
     write_splits(tiny_dataset, {"train": ["a", "d"], "val": []})
     with pytest.raises(DataError, match=r"1 of its pictures are in splits/train.txt of .* \(d\)"):
         load_golden(golden_file).check_held_out()
-
-
-def test_no_copy_of_a_golden_picture_is_trained_on(golden_file, tiny_dataset, new_dataset):
-    golden, train = load_golden(golden_file), SegmentationDataset(new_dataset, "train")
-    check_apart(golden, [train], 1)
-    with Image.open(tiny_dataset / "images" / "d.png") as image:
-        image.convert("RGB").save(new_dataset / "images" / "q.png")
-    with pytest.raises(DataError, match=r"\(dents train: q is tiny val: d\), and the scores"):
-        check_apart(golden, [train], 1)

@@ -22,14 +22,15 @@ def test_order_and_names_of_the_background_do_not_matter():
     assert matched.truth[[0, 1, 2, 9, 77]].tolist() == [0, 1, 2, 255, 255]
     assert matched.parent[:3].tolist() == [0, 2, 1]
     assert matched.candidate[:4].tolist() == [0, 1, 3, 2]
-    assert matched.shared.tolist() == [True, True, True, False]
+    assert (matched.parent_knows & matched.candidate_knows).tolist() == [True, True, True, False]
 
 
 def test_a_new_name_counts_for_older_masks_and_parents():
     old, new = classes("sound", "crack"), classes("sound", "fissure")
     matched = match_classes(old, old, new, {"crack": "fissure"})
     assert matched.class_map.names == ("sound", "fissure")
-    assert matched.shared.all()
+    assert matched.parent_knows.all()
+    assert matched.candidate_knows.all()
     # Masks that know both names mean two classes.
     matched = match_classes(classes("sound", "crack", "fissure"), old, new, {"crack": "fissure"})
     assert matched.class_map.names == ("sound", "crack", "fissure")

@@ -19,6 +19,7 @@ from segnet_res.recipe import TrainConfig
 from segnet_res.retraining import prepare, probe
 from segnet_res.retraining import run as runs
 from segnet_res.retraining.folder import RetrainFolder, take
+from segnet_res.retraining.golden_making import make_golden
 from segnet_res.retraining.plan import Speed
 from segnet_res.retraining.state import Progress, Request
 from segnet_res.retraining.turns import LOCK_NAME, wait_for_turn
@@ -192,6 +193,18 @@ def test_a_copy_with_corrections_counts_once_in_every_split(tmp_path, request_al
     again = asked(tmp_path / "again", replace(request_all, dataset=copy, options=options))
     with pytest.raises(DataError, match="tiny train: d is tiny val: d"):
         list(work(again, 2))
+
+
+def test_no_copy_of_a_golden_picture_is_trained_on(tmp_path, request_all, tiny_dataset):
+    make_golden(tiny_dataset, "val", tmp_path / "golden.json")
+    # Another file with the same picture.
+    with Image.open(tiny_dataset / "images" / "d.png") as image:
+        image.convert("RGB").save(request_all.dataset / "images" / "q.png")
+        labels = np.zeros((image.height, image.width), np.uint8)
+    write_mask(request_all.dataset / "masks" / "q.png", labels)
+    request = replace(request_all, bases=(), goldens=(tmp_path / "golden.json",))
+    with pytest.raises(DataError, match=r"\(dents train: q is tiny val: d\), and the scores"):
+        list(work(asked(tmp_path / "run", request), 1))
 
 
 def test_a_budget_of_time_sets_the_steps(tmp_path, request_all, monkeypatch):
