@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from segnet_res.training.crops import Batch, Crops, EpochSampler, batches, build
 from segnet_res.training.curves import draw_curves
 from segnet_res.training.descent import Descent
 from segnet_res.training.distributed import Processes, processes
+from segnet_res.training.events import Epoch, Event, Notice, Step, Validation
 from segnet_res.training.optim import (
     NORM_BATCHES,
     build_average,
@@ -46,67 +47,6 @@ from segnet_res.training.setup import (
     steps_per_epoch,
     worker_count,
 )
-
-
-@dataclass(frozen=True)
-class Step:
-    """One optimiser step is done.
-
-    Attributes:
-        epoch: From 1.
-        step: Within the epoch, from 1.
-        steps: Steps of an epoch.
-        loss: Of this step, in this process.
-        images: Crops of the step, over all processes.
-    """
-
-    epoch: int
-    step: int
-    steps: int
-    loss: float
-    images: int
-
-
-@dataclass(frozen=True)
-class Validation:
-    """One picture of the validation split is done: ``done`` of ``total``."""
-
-    epoch: int
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch is done and on the disk.
-
-    Attributes:
-        number: From 1.
-        epochs: How many there will be.
-        loss: Mean over the steps.
-        scores: On the validation split, by the same `evaluate` as the command's.
-        best: Whether its mIoU is the best so far.
-        images_per_second: Training crops, without the validation.
-        seconds: With the validation.
-    """
-
-    number: int
-    epochs: int
-    loss: float
-    scores: Scores
-    best: bool
-    images_per_second: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A sentence on why the data can teach, or measure, less than they seem to."""
-
-    text: str
-
-
-Event = Notice | Step | Validation | Epoch
 
 
 def train(
