@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from segnet_res.cli._console import console
+from segnet_res.cli._console import show_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def print_shares(
         table.add_row(name, *(_percent(pixels[split], label) for split in images))
     table.add_section()
     table.add_row("pictures", *(str(count) for count in images.values()))
-    console().print(table)
+    show_table(table)
 
 
 def _percent(pixels: "NDArray[np.int64]", label: int) -> str:

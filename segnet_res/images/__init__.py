@@ -11,6 +11,7 @@ from segnet_res.images.large import LargePicture
 from segnet_res.images.masks import labels_from_colors, read_mask
 from segnet_res.images.reading import (
     Picture,
+    has_alpha,
     image_size,
     is_grey,
     read_image,
@@ -28,6 +29,7 @@ __all__ = [
     "UInt8Array",
     "atomic_write",
     "find_images",
+    "has_alpha",
     "image_size",
     "is_grey",
     "labels_from_colors",

@@ -87,6 +87,16 @@ def is_grey(path: Path) -> bool:
         return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
 
 
+def has_alpha(path: Path) -> bool:
+    """Tell whether a picture has alpha or a transparent colour; reads the header only.
+
+    Raises:
+        ImageError: when the file is no picture, or larger than `MAX_LARGE_PIXELS`.
+    """
+    with opened(path, max_pixels=MAX_LARGE_PIXELS) as image:
+        return image.has_transparency_data
+
+
 def as_uint8(image: Image.Image, name: str) -> UInt8Array:
     """Return (H, W) or (H, W, 3) uint8 of a decoded picture of any mode."""
     if image.mode.startswith("I"):

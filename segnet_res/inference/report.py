@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,26 @@ def check_report(path: Path, source: Path, target: Path) -> None:
         raise UsageError(
             f"{path}: a report ends in {' or '.join(SUFFIXES)}; choose one of these endings"
         )
+    first = b'{"path": ' if path.suffix.lower() == ".jsonl" else b"path,width,height,"
+    check_place(path, source, target, lambda start: start.startswith(first))
+    # Also where the run has yet to begin it.
+    if path.resolve() == (target / "manifest.jsonl").resolve():
+        raise _no_report(path)
+
+
+def check_place(path: Path, source: Path, target: Path, is_report: Callable[[bytes], bool]) -> None:
+    """Refuse a report where it must not lie, or where it would replace something else.
+
+    Args:
+        path: The report.
+        source: The folder of the pictures, or a picture.
+        target: Folder of the results.
+        is_report: Tells a report by its first 256 bytes.
+
+    Raises:
+        UsageError: when the report would lie in the source.
+        StorageError: when a folder is in the way, or a file that is no report and not empty.
+    """
     if path.is_dir():
         raise StorageError(f"{path}: is a folder; give the report another name")
     folders = path.resolve().parents
@@ -42,11 +62,22 @@ def check_report(path: Path, source: Path, target: Path) -> None:
             f"{path}: lies among the pictures of {source}, where nothing is written; "
             f"put the report into {target}"
         )
-    if path.resolve() == (target / "manifest.jsonl").resolve() or not _is_report(path):
-        raise StorageError(
-            f"{path}: exists and is no report of a run; "
-            "give the report another name, or move the file away"
-        )
+    try:
+        with path.open("rb") as file:
+            start = file.read(256)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _no_report(path) from error
+    if start and not is_report(start):
+        raise _no_report(path)
+
+
+def _no_report(path: Path) -> StorageError:
+    return StorageError(
+        f"{path}: exists and is no report of a run; "
+        "give the report another name, or move the file away"
+    )
 
 
 def write_report(path: Path, rows: Iterable[Row], class_names: Sequence[str]) -> None:
@@ -103,16 +134,3 @@ def _line(fields: list[str]) -> bytes:
     csv.writer(buffer, lineterminator="\n").writerow(fields)
     # File names need not be UTF-8; they come back from the report as they were.
     return buffer.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _is_report(path: Path) -> bool:
-    """Tell whether a file may be replaced by a report: one of a run, an empty one, or none."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(32)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    first = b'{"path": ' if path.suffix.lower() == ".jsonl" else b"path,width,height,"
-    return not start or start.startswith(first)

@@ -200,7 +200,7 @@ class Opener:
             os.utime(picture.path.parent)
         write_preview(folder / "preview.jpg", image)
         write_index_png(folder / "labels.png", begun.labels)
-        full = full_size(picture, folder)
+        full = full_size(picture, folder, image)
         if full is None and PREVIEW_SIDE < max(image.shape[:2]) <= MAX_JPEG_SIDE:
             # A TIFF, say, which no browser shows: to paint single pixels one must see them.
             full = str(folder / "full.jpg")

@@ -10,7 +10,6 @@ from typing import Any
 
 from segnet_res.data.dataset import SPLITS, index_images, index_masks, load_info, read_split
 from segnet_res.errors import DataError, SegnetResError, UsageError
-from segnet_res.images import find_images
 from segnet_res.retraining.corrections import Annotation, annotations
 from segnet_res.web.backend import Backend
 from segnet_res.web.batch_names import shown_name
@@ -217,12 +216,8 @@ class Places:
 
     def pictures(self, place: Path) -> dict[str, Path]:
         """Return the pictures below a folder by their path there, none that a link leads out to."""
-        root = (self._backend.folders.root or place).resolve()
-        return {
-            path.relative_to(place).as_posix(): path
-            for path in find_images(place)
-            if path.resolve().is_relative_to(root) and _can_travel(path)
-        }
+        found = self._backend.folders.pictures(place)
+        return {name: path for name, path in found.items() if _can_travel(path)}
 
     def _place(self, folder: object) -> tuple[str, Path]:
         name = folder if isinstance(folder, str) else ""

@@ -4,13 +4,12 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from segnet_res.classes import ClassMap, background, format_color
 from segnet_res.errors import DataError, UsageError
-from segnet_res.images import SUFFIXES, find_images
+from segnet_res.images import SUFFIXES
 from segnet_res.web.backend import Backend
 from segnet_res.web.batch_archive import Contents, Pack
 from segnet_res.web.batch_names import safe_path, shown_name
@@ -89,9 +88,6 @@ class Batches:
     def _watch(self, fields: Fields) -> Fields:
         """Tell how far batch and task are, and the rows of one page."""
         job = self._job(fields)
-        # The sweep of old files passes over what somebody has open.
-        with suppress(OSError):
-            os.utime(job.work.files.folder)
         return _shown(job, View.from_untrusted(fields.get("view"))) | self._task(job)
 
     def _stop(self, fields: Fields) -> Fields:
@@ -191,14 +187,7 @@ class Batches:
     def _in_folder(self, folder: object) -> dict[str, Path]:
         """Return the pictures of a folder of the server by their path below it."""
         folders = self._backend.folders
-        place = folders.folder(folder if isinstance(folder, str) else "")
-        root = (folders.root or place).resolve()
-        return {
-            path.relative_to(place).as_posix(): path
-            for path in find_images(place)
-            # Links inside may lead to pictures that nobody has allowed.
-            if path.resolve().is_relative_to(root)
-        }
+        return folders.pictures(folders.folder(folder if isinstance(folder, str) else ""))
 
 
 def _nothing(_: Fields) -> Fields:

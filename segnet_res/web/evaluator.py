@@ -1,8 +1,6 @@
 """Answers the questions of the Evaluate tab: which sets there are, start, how far, stop."""
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from segnet_res.classes import ClassMap, background, format_color
@@ -96,9 +94,6 @@ class Evaluator:
 
     def _watch(self, fields: dict[str, Any]) -> Reply:
         job = self._backend.jobs.find(fields.get("job"), SetEvaluation)
-        # The sweep of old files passes over what somebody has open.
-        with suppress(OSError):
-            os.utime(job.work.folder)
         since = fields.get("since")
         return _report(job, since if isinstance(since, int) and 0 <= since < 2**31 else 0)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segnet_res.data import SPLITS
 from segnet_res.errors import DataError
+from segnet_res.images import find_images
 
 # Deep enough for <folder>/<customer>/<dataset>; deeper trees would make each look a long one.
 _DEPTH = 3
@@ -65,6 +66,18 @@ class Folders:
         """
         found = dict(self._walk())
         return self._find(name, "folder", found, list(found))
+
+    def pictures(self, place: Path) -> dict[str, Path]:
+        """Return the pictures below one of the folders by their path there.
+
+        Links inside may lead to pictures that nobody has allowed; those are left out.
+        """
+        root = (self.root or place).resolve()
+        return {
+            path.relative_to(place).as_posix(): path
+            for path in find_images(place)
+            if path.resolve().is_relative_to(root)
+        }
 
     def _find(self, name: str, kind: str, paths: dict[str, Path], known: list[str]) -> Path:
         if name not in known:

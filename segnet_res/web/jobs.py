@@ -294,7 +294,11 @@ class Jobs:
             if job is None or not isinstance(job.work, kind):
                 raise UsageError("this job is no longer here; start it again")
             job.seen = self._clock()
-            return job
+        if job.folder is not None:
+            # The sweep of old files passes over what somebody has open.
+            with suppress(OSError):
+                os.utime(job.folder)
+        return job
 
     def close(self, seconds: float = 30) -> None:
         """Stop every job and wait for their ends for so long at most; none starts afterwards."""

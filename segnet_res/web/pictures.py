@@ -6,7 +6,6 @@ from typing import Any
 
 from segnet_res.data import SegmentationDataset
 from segnet_res.errors import DataError, ImageError
-from segnet_res.images import find_images
 from segnet_res.web.folders import Folders
 from segnet_res.web.samples import Samples
 from segnet_res.web.storage import Storage
@@ -104,10 +103,8 @@ class Pictures:
     def _folder(self, fields: dict[str, Any]) -> Picture:
         folder = self._folders.folder(_text(fields, "folder"))
         file = _text(fields, "file")
-        found = {path.relative_to(folder).as_posix(): path for path in find_images(folder)}
-        # Links inside may lead to pictures that nobody has allowed; no list holds those either.
-        root = (self._folders.root or folder).resolve()
-        if file not in found or not found[file].resolve().is_relative_to(root):
+        found = self._folders.pictures(folder)
+        if file not in found:
             raise ImageError(f"the folder holds no picture {file!r}; look at the list again")
         return Picture(file, found[file], uploaded=False)
 

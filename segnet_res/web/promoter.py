@@ -181,7 +181,7 @@ class Promoter:
             "ignore": classes.ignore_index,
             "files": {
                 "preview": str(preview),
-                "full": full_size(picture, own),
+                "full": full_size(picture, own, image),
                 **{layer: str(path) for layer, path in layers.items()},
             },
         }

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from segnet_res.classes import ClassMap
 from segnet_res.errors import DataError, ImageError, StorageError
 from segnet_res.images import Picture as PictureFile
-from segnet_res.images import UInt8Array, image_size
+from segnet_res.images import UInt8Array, has_alpha, image_size
 from segnet_res.images import read_picture as read_file
-from segnet_res.images.decoding import opened
 from segnet_res.web.pictures import Picture
 from segnet_res.web.storage import Storage, write_index_png, write_preview
 
@@ -265,7 +264,7 @@ class Results:
         step = shown_step(labels.size)
         result = Result(
             folder, folder.name.removeprefix("result-"), source, picture.name, model, class_map,
-            (labels.shape[0], labels.shape[1]), step, full_size(picture, folder, image=image),
+            (labels.shape[0], labels.shape[1]), step, full_size(picture, folder, image),
             picture.mask is not None, tuple(doubts),
         )  # fmt: skip
         # Encoding takes longer than all else here, and works without Python's lock.
@@ -341,13 +340,13 @@ class Results:
             total -= used
 
 
-def full_size(picture: Picture, folder: Path, *, image: UInt8Array | None = None) -> str | None:
+def full_size(picture: Picture, folder: Path, image: UInt8Array) -> str | None:
     """Return a file of full size that a browser may fetch and shows as the model sees it, or None.
 
     Args:
         picture: What is shown.
         folder: Gets a copy of a picture that is not uploaded, or not opaque.
-        image: (H, W, 3) uint8 RGB, what `read_picture` gives of it; None: it is read where needed.
+        image: (H, W, 3) uint8 RGB, what `read_picture` gives of it.
 
     Raises:
         ImageError: when the picture can no longer be read.
@@ -356,8 +355,8 @@ def full_size(picture: Picture, folder: Path, *, image: UInt8Array | None = None
     suffix = picture.path.suffix.lower()
     if suffix not in _BROWSER_SUFFIXES:
         return None
-    if _has_alpha(picture.path):
-        return _write_opaque(folder / "full.png", image, picture.path)
+    if has_alpha(picture.path):
+        return _write_opaque(folder / "full.png", image)
     if picture.uploaded:
         return str(picture.path)
     copy = folder / f"full{suffix}"
@@ -368,15 +367,9 @@ def full_size(picture: Picture, folder: Path, *, image: UInt8Array | None = None
     return str(copy)
 
 
-def _has_alpha(path: Path) -> bool:
-    with opened(path) as image:
-        # A transparent colour, such as that of a palette, counts too.
-        return image.has_transparency_data
-
-
-def _write_opaque(path: Path, image: UInt8Array | None, source: Path) -> str:
+def _write_opaque(path: Path, image: UInt8Array) -> str:
     """Write a picture without its alpha: a browser would blend it, and the model drops it."""
-    bgr = cv2.cvtColor(read_picture(source) if image is None else image, cv2.COLOR_RGB2BGR)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     # Fast rather than small, as it is fetched once and by a browser that is near.
     content = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
     try:

@@ -536,9 +536,9 @@ def test_what_a_closer_look_shows_has_no_alpha(inspector, upload, picture, stora
     # Not in RGB at all where there is an alpha channel still.
     assert np.array_equal(pixels_of(reply["files"]["full"]), opaque)
     assert b"tRNS" not in Path(reply["files"]["full"]).read_bytes()
-    # Annotate and Promote have no array at hand when they ask.
-    folder = storage.new_result()
-    again = Path(results.full_size(Picture("a.png", Path(path)), folder))
+    # As Annotate and Promote ask.
+    image = results.read_picture(Path(path))
+    again = Path(results.full_size(Picture("a.png", Path(path)), storage.new_result(), image))
     assert np.array_equal(pixels_of(again), opaque)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
-from segnet_res.errors import StorageError, UsageError
+from segnet_res.errors import UsageError
 from segnet_res.images import atomic_write
 from segnet_res.inference.html import page
 from segnet_res.inference.html.elements import Element, element, to_html
 from segnet_res.inference.html.tally import Row, Tally
 from segnet_res.inference.html.thumbnails import thumbnail
+from segnet_res.inference.report import check_place
 
 __all__ = ["check_html", "write_html"]
 
@@ -41,19 +42,8 @@ def check_html(path: Path, source: Path, target: Path) -> None:
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{path}: a report to look at ends in .html; choose such a name")
-    if path.is_dir():
-        raise StorageError(f"{path}: is a folder; give the report another name")
-    folders = path.resolve().parents
-    if source.is_dir() and source.resolve() in folders and target.resolve() not in folders:
-        raise UsageError(
-            f"{path}: lies among the pictures of {source}, where nothing is written; "
-            f"put the report into {target}"
-        )
-    if not _is_report(path):
-        raise StorageError(
-            f"{path}: exists and is no report of a run; "
-            "give the report another name, or move the file away"
-        )
+    generator = to_html(_generator()).encode()
+    check_place(path, source, target, lambda start: generator in start)
 
 
 def write_html(
@@ -128,18 +118,6 @@ def write_html(
 
 def _generator() -> Element:
     return element("meta", name="generator", content=_GENERATOR)
-
-
-def _is_report(path: Path) -> bool:
-    """Tell whether a file may be replaced by a report: one of a run, an empty one, or none."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(256)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return not start or to_html(_generator()).encode() in start
 
 
 def _title(header: Mapping[str, Any]) -> str:

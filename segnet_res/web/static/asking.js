@@ -9,7 +9,6 @@ const LOOK_SECONDS = 5;
 
 // In place of the server's name, where it answers to nobody who is not logged in.
 const LOGGED_OUT = Symbol("logged out");
-const LOG_IN = "You are no longer logged in; reload this page and log in again";
 
 export class Asker {
   // `value` and `onValue` are those of the component that gets the answers; `send` sends an event.
@@ -55,20 +54,20 @@ export class Asker {
       await new Promise((done) => setTimeout(done, LOOK_SECONDS * 1000));
       if (this.pending?.request !== request) return;
       const server = await serverName();
-      if (server === LOGGED_OUT) return this.#giveUp(request, LOG_IN);
+      if (server === LOGGED_OUT) return this.#giveUp(request, "jobs.loggedOut");
       silent = server === null ? silent + 1 : 0;
       if (server !== null && server !== await first && await first !== null) {
-        return this.#giveUp(request, t("jobs.restarted"));
+        return this.#giveUp(request, "jobs.restarted");
       }
       // An answer may be lost while a laptop sleeps; to look a second time does no harm.
       if (server !== null && looks % 3 === 0 && this.pending?.request === request) this.pending.again?.();
     }
-    this.#giveUp(request, t("jobs.gone"));
+    this.#giveUp(request, "jobs.gone");
   }
 
-  #giveUp(request, sentence) {
+  #giveUp(request, text) {
     if (this.pending?.request !== request) return;
-    this.pending.reject(new Error(sentence));
+    this.pending.reject(new Error(t(text)));
     this.pending = null;
   }
 }

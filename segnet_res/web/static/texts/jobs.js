@@ -1,6 +1,7 @@
 export default {
   progress: "Progress",
   stop: "Stop",
+  loggedOut: "You are no longer logged in; reload this page and log in again",
   gone: "The page's server does not answer; start it again and reload this page",
   restarted: "The page's server was started again meanwhile; reload this page",
   count: "{done} of {total} pictures",
