@@ -81,6 +81,7 @@ class Job(Generic[AnyWork]):
         token: By this name the page finds the job again; nobody can guess it.
         work: What is done; its results grow while the job runs.
         folder: Where the work writes files, or None. It goes when the job is forgotten.
+        jobs_ahead: How many others must come to their end before this one begins.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Job(Generic[AnyWork]):
         self._end: float | None = None
         self._error: str | None = None
         self._steps: deque[tuple[float, int]] = deque()
-        self._jobs_ahead = 0
+        self.jobs_ahead = 0
         self._touched = 0.0
         self.seen = clock()
 
@@ -120,7 +121,7 @@ class Job(Generic[AnyWork]):
             return "stopped" if self._stopping.is_set() else "done"
         if self._stopping.is_set():
             return "stopping"
-        return "waiting" if self._jobs_ahead else "running"
+        return "waiting" if self.jobs_ahead else "running"
 
     @property
     def ended(self) -> bool:
@@ -150,7 +151,7 @@ class Job(Generic[AnyWork]):
                 "message": progress.message,
                 "error": self._error,
                 "seconds": now - self._began,
-                "ahead": 0 if self.ended else self._jobs_ahead or progress.ahead,
+                "ahead": 0 if self.ended else self.jobs_ahead or progress.ahead,
                 "rate": rate,
                 "eta": left / rate if rate and not self.ended else None,
             }
@@ -182,9 +183,9 @@ class Job(Generic[AnyWork]):
 
     def _run(self, jobs_ahead: Callable[[], int]) -> None:
         while (ahead := jobs_ahead()) > 0 and not self._stopping.wait(0.2):
-            self._jobs_ahead = ahead
+            self.jobs_ahead = ahead
             self._touch()
-        self._jobs_ahead = 0
+        self.jobs_ahead = 0
         if self._stopping.is_set():
             return
         steps = self.work.run()
@@ -272,6 +273,8 @@ class Jobs:
                     "finished, or stop one of yours"
                 )
             self._jobs[job.token] = job
+        # Not left to the thread: whoever asks before it has begun would read "running".
+        job.jobs_ahead = self._ahead(job)
         thread = threading.Thread(
             target=job.run, args=(lambda: self._ahead(job),), name="job", daemon=True
         )
