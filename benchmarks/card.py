@@ -146,8 +146,8 @@ def table(result: dict[str, Any], flipped: dict[str, Any] | None, line: str, pic
         )
     rows += [
         "",
-        f"Intervals: {RESAMPLES} bootstrap samples over pictures. Pictures of one part are alike, "
-        "so with few parts the truth may lie further off.",
+        f"Intervals: {RESAMPLES} bootstrap samples over parts, each with all its pictures. What no "
+        "part of the split shows cannot be drawn: with few parts the truth may lie further off.",
         "",
         f"Whole pictures, defective when {SMALLEST} pixels are: overkill (sound called defective) "
         f"{percent(result['overkill'])}, escape (defective passed) {percent(result['escape'])}.",

@@ -1,9 +1,10 @@
 """How far the scores of a split can be trusted: intervals, parts, overkill and escape.
 
 Scores of a few dozen pictures would be others on the next few dozen. The interval says how much:
-95 % of the scores of 2,000 splits drawn anew from the pictures lie within it (percentile bootstrap,
-Efron and Tibshirani, 1993). Where it is wide, or where a class was seen on a handful of parts only,
-`enough` is False: too few pictures to tell.
+95 % of the scores of 2,000 splits drawn anew from the parts, each with all its pictures, lie within
+it (cluster bootstrap; Efron and Tibshirani, 1993, chapter 8): a dozen photographs of one part tell
+less than a dozen parts. Where it is wide, or where a class was seen on a handful of parts only,
+`enough` is False: too few to tell.
 """
 
 import math
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segnet_res.bootstrap import Interval, interval, ious, margins, mean, resampled
+from segnet_res.bootstrap import Interval, interval, ious, margins, mean, resampled, summed
 from segnet_res.classes import ClassMap, background
 
 # Were the parts drawn anew, all k that show a class would be missing with a chance of about e^-k:
@@ -187,8 +188,8 @@ def assess(
 ) -> Assessment:
     """Assess a model from the confusion matrices of single pictures.
 
-    Intervals come from drawing pictures; pictures of one part are alike, so with few parts the
-    truth may lie further off, which is why `ClassAssessment.enough` asks for parts.
+    Intervals come from drawing parts. Those that a class was not seen on cannot be drawn: with few
+    of them the truth may lie further off, which is why `ClassAssessment.enough` asks for parts.
 
     Args:
         counts: (pictures, C, C) pixels, row = truth, column = prediction; at least one picture.
@@ -205,7 +206,7 @@ def assess(
     parts = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)[1].ravel()
     sums = margins(counts)
     each = ious(sums.sum(axis=0))
-    drawn = resampled(sums, resamples, seed)
+    drawn = resampled(summed(sums, parts), resamples, seed)
     present = sums[:, 1] > 0  # (pictures, C)
     classes = []
     for i, name in enumerate(class_map.names):

@@ -23,6 +23,18 @@ def margins(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([hits, counts.sum(axis=2), counts.sum(axis=1)], axis=1)
 
 
+def summed(sums: NDArray[np.int64], parts: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the `margins` of parts, (parts, 3, C), from those of their pictures.
+
+    Args:
+        sums: (pictures, 3, C).
+        parts: (pictures,), which part each picture shows, counted from 0.
+    """
+    total = np.zeros((int(parts.max()) + 1, *sums.shape[1:]), np.int64)
+    np.add.at(total, parts, sums)
+    return total
+
+
 def ious(sums: NDArray[Any]) -> NDArray[np.float64]:
     """Return the IoU of each class of `margins` (..., 3, C); NaN where a class does not occur."""
     hits, actual, predicted = np.moveaxis(sums, -2, 0)

@@ -26,7 +26,7 @@ MISSED = picture([90, 0, 0], [10, 0, 0], [0, 0, 0])
 
 
 def plainly(counts, resamples, seed):
-    """Draw, sum and divide picture by picture, as the definition says."""
+    """Draw, sum and divide one by one, as the definition says."""
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(counts), (resamples, len(counts)))
     ious = []
@@ -60,11 +60,23 @@ def test_scores_and_what_they_rest_on():
 def test_intervals_are_those_of_the_plain_bootstrap(seed, drawn, monkeypatch):
     monkeypatch.setattr(bootstrap, "_DRAWN", drawn)
     counts = random_counts(seed)
-    result = assess(counts, [""] * 23, CLASSES, resamples=200, seed=seed)
-    expected = plainly(counts, 200, seed)
+    # The parts in the order of their names, two or three pictures each.
+    groups = [chr(ord("a") + i % 9) for i in range(23)]
+    result = assess(counts, groups, CLASSES, resamples=200, seed=seed)
+    parts = np.stack([counts[i::9].sum(axis=0) for i in range(9)])
+    expected = plainly(parts, 200, seed)
     for i, score in enumerate(result.classes):
         assert score.interval == tuple(np.percentile(expected[:, i], [2.5, 97.5]))
     assert result.interval == tuple(np.percentile(expected.mean(axis=1), [2.5, 97.5]))
+
+
+def test_photographs_of_one_part_tell_no_more_than_one_of_them():
+    once = assess(np.stack([FOUND, MISSED, SOUND]), list("abc"), CLASSES)
+    often = assess(np.stack([FOUND, MISSED, SOUND] * 8), list("abc") * 8, CLASSES)
+    assert often.interval == once.interval
+    assert [score.interval for score in often.classes] == [score.interval for score in once.classes]
+    apart = assess(np.stack([FOUND, MISSED, SOUND] * 8), [str(i) for i in range(24)], CLASSES)
+    assert apart.interval[1] - apart.interval[0] < often.interval[1] - often.interval[0]
 
 
 def test_a_class_that_some_draws_miss_is_left_out_of_their_mean():
@@ -75,7 +87,7 @@ def test_a_class_that_some_draws_miss_is_left_out_of_their_mean():
     assert result.interval[1] == 1  # of the draws of sound pictures alone
 
 
-def test_one_picture_says_nothing_about_others():
+def test_one_part_says_nothing_about_others():
     result = assess(FOUND[None], ["a"], CLASSES)
     assert result.classes[1].interval == (0.75, 0.75)
     assert not result.classes[1].enough
@@ -91,6 +103,7 @@ def test_enough_asks_for_parts_and_a_narrow_interval():
     assert [score.enough for score in result.classes] == [True, True, False]
     assert result.enough  # fray does not occur and is no part of the mean
     mixed = np.stack([FOUND, MISSED] * 10)
+    parts = [str(i % (2 * MIN_PARTS)) for i in range(20)]
     crack = assess(mixed, parts, CLASSES).classes[1]
     assert crack.interval[1] - crack.interval[0] > MAX_WIDTH
     assert not crack.enough
@@ -156,7 +169,8 @@ def test_rates_of_few_are_not_enough():
 
 def test_the_same_seed_gives_the_same_intervals():
     counts = random_counts(9)
-    first, second, other = (assess(counts, [""] * 23, CLASSES, seed=seed) for seed in (1, 1, 2))
+    parts = [str(i) for i in range(23)]
+    first, second, other = (assess(counts, parts, CLASSES, seed=seed) for seed in (1, 1, 2))
     assert first == second
     assert first.interval != other.interval
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.assessment import MIN_PARTS, RESAMPLES
-from segnet_res.bootstrap import Interval, interval, ious, margins, mean, resampled
+from segnet_res.bootstrap import Interval, interval, ious, margins, mean, resampled, summed
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def score_changes(
     if not np.array_equal(before.sum(axis=2), after.sum(axis=2)):
         raise ValueError("the masks of parent and candidate differ")
     parts = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)[1].ravel()
-    sums = [_by_part(margins(counts), parts) for counts in (before, after)]
+    sums = [summed(margins(counts), parts) for counts in (before, after)]
     truth = sums[0][:, 1:2].repeat(3, axis=1)
     # Perfect answers: 1 where a split shows the class, NaN where it does not.
     shown = ious(truth.sum(axis=0))
@@ -140,12 +140,6 @@ def score_changes(
         ),
         counted=int(counted.sum()),
     )
-
-
-def _by_part(sums: NDArray[np.int64], parts: NDArray[np.intp]) -> NDArray[np.int64]:
-    total = np.zeros((int(parts.max()) + 1, *sums.shape[1:]), np.int64)
-    np.add.at(total, parts, sums)
-    return total
 
 
 def _known(values: NDArray[np.float64], knows: NDArray[np.bool_]) -> NDArray[np.float64]:
