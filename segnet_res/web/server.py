@@ -194,9 +194,11 @@ def _user(request: "Request") -> str | None:
 def _start(app: "ASGIApp", listener: socket.socket) -> tuple["uvicorn.Server", threading.Thread]:
     import uvicorn
 
+    # A handle of its own: a server that is not waited for would stumble over one that is closed.
+    own = listener.dup()
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="page")
+    thread = threading.Thread(target=server.run, args=([own],), daemon=True, name="page")
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.01)

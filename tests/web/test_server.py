@@ -1,6 +1,7 @@
 """What stops the page from starting, told before anything slow is done."""
 
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -72,3 +73,32 @@ def test_this_machines_own_names_are_local():
         True,
         False,
     ]
+
+
+# The server takes its time while a model works, so that nobody waits for it. In a process of its
+# own: the page leaves threads and handles behind that only the end of a process clears.
+_LATE = """
+import asyncio, sys
+from pathlib import Path
+import uvicorn
+from segnet_res.web import serve
+from segnet_res.web.turns import Turnstile
+
+shutdown = uvicorn.Server.shutdown
+
+async def slowly(self, sockets=None):
+    await asyncio.sleep(1.5)
+    await shutdown(self, sockets)
+
+uvicorn.Server.shutdown = slowly
+Turnstile.busy = True
+with serve(Path(sys.argv[1]), port=0) as page:
+    pass
+page.wait()
+"""
+
+
+def test_a_server_that_is_not_waited_for_ends_without_a_traceback(tmp_path):
+    command = [sys.executable, "-c", _LATE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
