@@ -23,6 +23,7 @@ from segnet_res.web.annotation_places import Fingerprints, Places
 from segnet_res.web.annotation_saving import Fields, Person, find_source, told
 from segnet_res.web.backend import Backend
 from segnet_res.web.checkpoints import FileKey
+from segnet_res.web.judging import Judge
 from segnet_res.web.pictures import Picture
 from segnet_res.web.replies import Reply, answered, in_turn, new_reply
 from segnet_res.web.results import GoneError, check_size, full_size, read_picture
@@ -84,7 +85,8 @@ class Opener:
 
         Args:
             content: ``source`` as `Pictures.find` takes it, ``dataset`` that the mask is meant for
-                (empty: none yet), ``model``, ``start`` (one of `STARTS`), and who asks.
+                (empty: none yet), ``model``, ``start`` (one of `STARTS`), ``threshold`` and
+                ``min_region`` of a prediction as `Judge` takes them, and who asks.
             user: Who has logged in, or None.
 
         Yields:
@@ -178,8 +180,9 @@ class Opener:
             labels = np.full(image.shape[:2], nothing, np.uint8)
             return _Begun("empty", labels, classes, own_count, None, None, _NOT_KNOWN)
         with self._backend.checkpoints.borrow(entry.name) as segmenter:
-            found = segmenter.predict(image).labels
-        labels = classes.take(found, known.names, known.ignore_index)
+            found = segmenter.predict(image)
+        seen = Judge.from_untrusted(fields).refine(found.labels, found.confidence, known)
+        labels = classes.take(seen, known.names, known.ignore_index)
         proposer = f"{entry.name} {self._short_hash(entry.name)}"
         return _Begun("prediction", labels, classes, own_count, labels, proposer, _NOT_KNOWN)
 

@@ -256,6 +256,8 @@ def test_while_it_saves_or_opens_nothing_is_painted_and_nothing_else_is_saved(pa
 def test_inspect_hands_over_and_a_new_dataset_takes_a_new_class(page, data, part, act_and_wait):
     page.wait_for_selector("[data-samples='6']")
     act_and_wait(page, lambda: page.set_input_files("#sr-image", part))
+    # No region is as large: what is seen, and what is handed over, is background alone.
+    act_and_wait(page, lambda: page.fill(".sr-exact", "1000000"))
     page.get_by_role("button", name="Correct this mask").click()
     page.wait_for_function(
         "document.querySelector('.sr-annotate')?.dataset.ready?.startsWith('opened')"
@@ -263,6 +265,7 @@ def test_inspect_hands_over_and_a_new_dataset_takes_a_new_class(page, data, part
     with Image.open(part) as image:
         shape = (image.height, image.width)
     assert mask_of(page).shape == shape
+    assert not mask_of(page).any()
     expect(page.locator("#sr-annotate-why")).to_have_text(
         "Choose the dataset that the mask belongs to."
     )

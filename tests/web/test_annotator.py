@@ -137,6 +137,14 @@ def test_a_new_picture_opens_with_the_prediction_in_the_dataset_s_classes(desk):
     assert reply["image"] == {"name": "a.png", "width": 6, "height": 4}
 
 
+def test_a_prediction_is_what_the_sliders_left_of_it(desk):
+    # Two columns of a defect, eight pixels.
+    assert desk.labels(desk.open(NEW, min_region=8)).tolist() == [[0, 0, 0, 0, 2, 2]] * 4
+    assert desk.labels(desk.open(NEW, min_region=9)).tolist() == [[0] * 6] * 4
+    assert desk.labels(desk.open(NEW, threshold=100)).tolist() == [[0] * 6] * 4
+    assert desk.labels(desk.open(NEW, threshold="a lot")).tolist() == [[0, 0, 0, 0, 2, 2]] * 4
+
+
 def test_a_picture_of_the_dataset_opens_with_its_mask_also_under_another_name(desk, data):
     write_png(data / "new/copy.png", np.full((4, 6), 90))
     sha256 = hashlib.sha256((data / "parts/masks/old.png").read_bytes()).hexdigest()

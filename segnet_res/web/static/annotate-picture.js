@@ -109,7 +109,8 @@ export class OpenPicture {
     this.onOpening(entry);
     this.#busy(entry, turn);
     try {
-      const reply = await this.server.open(entry, { start, ...this.choices() }, (ahead) => {
+      const wanted = { start, ...entry.sliders, ...this.choices() };
+      const reply = await this.server.open(entry, wanted, (ahead) => {
         this.ahead = ahead;
       });
       if (turn !== this.turn) return false;

@@ -138,12 +138,13 @@ class AnnotateTab {
     this.picture.modelChanged();
   }
 
-  // Another tab opens pictures here: {pictures: [{source, name, file}], index, model}.
+  // Another tab opens pictures here: {pictures: [{source, name, file, sliders}], index, model}.
   async #handed({ pictures, index = 0, model = null }) {
     window.segnetResAnnotate = null;
     if (!this.listed) return void (window.segnetResAnnotate = { pictures, index, model });
     if (model) document.dispatchEvent(new CustomEvent("segnet-res:choose", { detail: model }));
-    const entries = pictures.map(({ source, name, file = null }) => new Entry({ source, name, file }));
+    const entries = pictures.map(({ source, name, file, sliders }) =>
+      new Entry({ source, name, file: file ?? null, sliders }));
     // A picture of a dataset is corrected there.
     const dataset = pictures[index]?.source?.dataset;
     if (dataset) this.dataset.choose(dataset);
@@ -386,7 +387,7 @@ class AnnotateTab {
     const place = this.source.value;
     // A folder is listed anew.
     const pictures = place ? [] : this.list.entries.filter(({ source }) => source)
-      .map((entry) => ({ source: entry.source, name: entry.name }));
+      .map(({ source, name, sliders }) => ({ source, name, sliders }));
     const { source } = this.picture.entry ?? {};
     const current = source ? JSON.stringify(source) : null;
     remember("sessionStorage", STATE_KEY, JSON.stringify({ place, pictures, current }));

@@ -6,8 +6,9 @@ export class Entry {
   // source: what the server finds the picture by, or null for a `file` that is not uploaded yet.
   // reference: null, {kind: "own"}, {kind: "upload", path, name}, or {file, name} before its upload.
   // lazy: whether it is inspected only when somebody comes to it.
-  constructor({ source = null, file = null, name, reference = null, lazy = false }) {
-    Object.assign(this, { source, file, name, reference, lazy });
+  // sliders: {threshold, min_region} of the tab that it comes from, or null.
+  constructor({ source = null, file = null, name, reference = null, lazy = false, sliders = null }) {
+    Object.assign(this, { source, file, name, reference, lazy, sliders });
     this.id = ++count;
     this.results = new Map(); // name of a checkpoint -> {reply, key}
     this.failed = null; // {model, sentence}
