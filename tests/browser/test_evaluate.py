@@ -291,6 +291,25 @@ def test_a_job_that_was_stopped_before_the_server_had_answered_ends(page, pairs,
     expect(page.locator(".sr-evaluate-idle")).to_be_visible()
 
 
+def test_a_start_that_fails_leaves_what_was_found_before(page, pairs, problems):
+    page.get_by_role("combobox", name="Dataset").select_option("many")
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.wait_for_function(ENDED)
+    rows, miou = column(page, 1), page.locator("[data-score=set-miou]").inner_text()
+    pictures, masks = pairs
+    page.get_by_role("radio", name="Own files").check(force=True)
+    page.set_input_files("#sr-evaluate-pictures", pictures)
+    page.set_input_files("#sr-evaluate-masks", masks)
+    page.route("**/upload*", lambda route: route.abort())
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.locator(".sr-evaluate .sr-alert")).to_contain_text("could not be uploaded")
+    assert column(page, 1) == rows
+    expect(page.locator("[data-score=set-miou]")).to_have_text(miou)
+    expect(page.locator(".sr-job-text")).to_contain_text("60 pictures in")
+    # What the browser itself says of a connection that was cut.
+    problems.clear()
+
+
 def test_a_mask_that_does_not_fit_is_told_in_its_row(page, pairs):
     pictures, masks = pairs
     Image.fromarray(np.zeros((5, 6), np.uint8)).save(masks[0])

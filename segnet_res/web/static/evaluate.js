@@ -85,7 +85,7 @@ class EvaluateTab {
 
   async #start() {
     const run = ++this.run;
-    this.#reset();
+    this.#fail(null);
     this.#setBusy(true);
     try {
       const set = await this.choice.describe((file) => this.#uploaded(file), (done, total) => {
@@ -101,6 +101,8 @@ class EvaluateTab {
         this.asker.ask({ action: "stop", job: reply.job }).catch(() => {});
         return;
       }
+      // What was found before stays until there is something new: the server may have refused.
+      this.#reset();
       remember("sessionStorage", JOB_KEY, reply.job);
       this.#show(reply);
       await this.#follow(reply.job, run);
@@ -152,8 +154,8 @@ class EvaluateTab {
     if (this.bar.node.dataset.status === "uploading" || !job) {
       // There is no job yet: what is under way is the browser's own work.
       this.run++;
-      this.#reset();
       this.#setBusy(false);
+      this.#showLast();
       return;
     }
     try {
@@ -203,11 +205,18 @@ class EvaluateTab {
     this.totals.clear();
     this.title.textContent = "";
     this.idle.hidden = false;
+    this.job = null;
+  }
+
+  // The bar of what has ended; of a job that nobody hears of any more it would only mislead.
+  #showLast() {
+    if (this.job && hasEnded(this.job.state)) this.bar.show(this.job.state);
+    else this.bar.hide();
   }
 
   #failed(sentence) {
     this.#setBusy(false);
-    this.bar.hide();
+    this.#showLast();
     this.#fail(sentence);
     this.#ready(`failed-${this.run}`);
   }
