@@ -24,7 +24,7 @@ def confusions(segmenter: Segmenter, dataset: SegmentationDataset) -> NDArray[np
 
 
 def scores(counts: NDArray[np.int64], dataset: SegmentationDataset) -> dict[str, Any]:
-    """Return mIoU and IoU of each class with bootstrap intervals over parts, overkill and escape."""
+    """Return mIoU and IoU of each class with intervals over parts, overkill and escape."""
     result = assess(counts, list(part_groups(dataset).values()), dataset.class_map)
     return {
         "pictures": result.pictures,

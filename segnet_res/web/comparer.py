@@ -22,10 +22,11 @@ from segnet_res.web.comparison import (
     write_codes,
 )
 from segnet_res.web.inspection import Request as InspectRequest
+from segnet_res.web.inspection import look_for
 from segnet_res.web.pictures import Picture
 from segnet_res.web.reference import Reference, read_reference
 from segnet_res.web.replies import Reply, answered, in_turn, new_reply
-from segnet_res.web.results import Results, check_size, read_picture
+from segnet_res.web.results import Results, read_picture
 from segnet_res.web.storage import write_index_png
 
 # A list in a browser gets slow beyond; the Evaluate tab has a table for whole datasets.
@@ -136,8 +137,7 @@ class Comparer:
     def _look(self, request: Request) -> Reply:
         if not request.first or not request.second:
             raise UsageError("two checkpoints are needed; choose one for A and one for B")
-        check_size(self._backend.pictures.find(request.picture.source).path)
-        return {}
+        return look_for(self._backend.pictures, request.picture.source)
 
     def _compare(self, request: Request) -> Reply:
         library = self._backend.checkpoints

@@ -18,6 +18,7 @@ from segnet_res.web.backend import Backend
 from segnet_res.web.downloads import NEED_PICTURE, Seen, write_download
 from segnet_res.web.judging import Judge
 from segnet_res.web.measures import class_rows, score_fields
+from segnet_res.web.pictures import Pictures
 from segnet_res.web.reference import Reference, read_reference
 from segnet_res.web.replies import Reply, answered, in_turn, new_reply
 from segnet_res.web.results import GoneError, Result, Results, check_size, read_noted, read_picture
@@ -83,6 +84,21 @@ class _Stopwatch:
         self._last = now
 
 
+def look_for(pictures: Pictures, source: dict[str, str]) -> Reply:
+    """Tell in an ``error`` why a picture cannot be had, and with ``gone`` that it was uploaded.
+
+    Raises:
+        ImageError: when it is there, but no picture or larger than the page takes.
+    """
+    try:
+        picture = pictures.find(source)
+    except ImageError as error:
+        # The browser may still have the file, and can send it again.
+        return {"error": str(error), "gone": source.get("kind") == "upload"}
+    check_size(picture.path)
+    return {}
+
+
 class Inspector:
     """Answers the requests of the Inspect tab; what goes wrong becomes one sentence.
 
@@ -108,7 +124,7 @@ class Inspector:
         """
         reply, request = new_reply("result", content), Request.from_untrusted(content)
         # Nobody should wait in the queue for being told that a file cannot be read.
-        early = answered(reply, lambda: self._look(request))
+        early = answered(reply, lambda: look_for(self._pictures, request.source))
         if early["error"] is not None:
             yield early
             return
@@ -156,15 +172,6 @@ class Inspector:
             yield written
             return
         yield from in_turn(self._library.turns, reply, lambda: self._download(request))
-
-    def _look(self, request: Request) -> Reply:
-        try:
-            picture = self._pictures.find(request.source)
-        except ImageError as error:
-            # The browser may still have the file, and can send it again.
-            return {"error": str(error), "gone": request.source.get("kind") == "upload"}
-        check_size(picture.path)
-        return {}
 
     def _inspect(self, request: Request) -> Reply:
         watch = _Stopwatch()

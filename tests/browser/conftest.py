@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
@@ -233,6 +234,20 @@ def act_and_wait() -> Callable[[Page, Callable[[], object]], None]:
         )
 
     return act_and_wait
+
+
+@pytest.fixture
+def sweep() -> Callable[[str], None]:
+    """Sweeps the server's uploads and results away; takes the address of a file of one of them."""
+
+    def sweep(url: str) -> None:
+        private = Path(unquote(urlparse(url).path).partition("file=")[2]).parents[1]
+        assert private.name.startswith("segnet-res-")
+        for folder in private.iterdir():
+            if folder.is_dir() and folder.name != "samples":
+                shutil.rmtree(folder)
+
+    return sweep
 
 
 @pytest.fixture

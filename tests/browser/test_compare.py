@@ -311,3 +311,31 @@ def test_a_picture_goes_on_to_inspect_with_its_checkpoint(compare, act_and_wait)
     act_and_wait(compare, lambda: pane.get_by_role("button", name="Inspect").click())
     expect(compare.locator("#sr-inspect .sr-status")).to_contain_text("416")
     assert compare.locator(".sr-model select").input_value() == "b-other"
+
+
+def test_pictures_are_there_again_after_a_reload(compare, part):
+    choose(compare, part)
+    acted(compare, lambda: compare.click(".sr-compare button[data-sample=crack]"))
+    table = rows(compare)
+    compare.reload()
+    compare.get_by_role("tab", name="Compare").click()
+    expect(compare.locator(".sr-compare-list li")).to_have_count(2)
+    expect(compare.locator(".sr-compare-list [aria-current]")).to_contain_text("crack")
+    expect(compare.locator(".sr-compare button[data-sample=crack]")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(compare.locator(".sr-changes")).to_be_visible()
+    assert rows(compare) == table
+    acted(compare, lambda: compare.locator(".sr-compare-picture", has_text="part-7").click())
+    expect(compare.locator(".sr-compare .sr-alert")).to_be_hidden()
+
+
+def test_a_picture_that_the_server_has_swept_away_is_sent_again(compare, part, sweep):
+    choose(compare, part)
+    # The page's folder is swept while the page stays open.
+    link = compare.locator(".sr-compare-downloads a").first
+    sweep(link.evaluate("link => link.href"))
+    # Other checkpoints ask for the picture anew.
+    acted(compare, lambda: compare.get_by_role("button", name="Swap A and B").click())
+    expect(compare.locator(".sr-compare .sr-alert")).to_be_hidden()
+    expect(compare.locator(".sr-changes")).to_be_visible()

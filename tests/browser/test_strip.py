@@ -1,9 +1,6 @@
 """Many pictures on the Inspect tab: the film strip, and references that come along."""
 
 import json
-import shutil
-from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
@@ -219,15 +216,10 @@ def test_a_file_that_misses_its_place_does_not_replace_the_page(page, pictures):
     assert kept
 
 
-def test_an_upload_that_has_expired_is_sent_again(page, pictures, act_and_wait, problems):
+def test_an_upload_that_has_expired_is_sent_again(page, pictures, act_and_wait, problems, sweep):
     act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures[0]))
     # The page's folder is swept while the page stays open.
-    result = page.evaluate("document.querySelector('.sr-thumb').src")
-    private = Path(unquote(urlparse(result).path).partition("file=")[2]).parents[1]
-    assert private.name.startswith("segnet-res-")
-    for folder in private.iterdir():
-        if folder.is_dir() and folder.name != "samples":
-            shutil.rmtree(folder)
+    sweep(page.evaluate("document.querySelector('.sr-thumb').src"))
     # A 404 of the swept files is what the page recovers from.
     act_and_wait(page, lambda: page.fill(".sr-exact", "3"))
     expect(page.locator(".sr-alert")).to_be_hidden()
@@ -235,3 +227,25 @@ def test_an_upload_that_has_expired_is_sent_again(page, pictures, act_and_wait, 
     act_and_wait(page, lambda: page.select_option("#sr-model", "b-evil"))
     expect(page.locator(".sr-verdict")).to_be_visible()
     problems[:] = [problem for problem in problems if "404" not in problem]
+
+
+def test_pictures_and_masks_are_there_again_after_a_reload(page, pictures, tmp_path, act_and_wait):
+    # Gradio has the browser load the page again when the connection was lost.
+    Image.fromarray(np.full((60, 80), 3, np.uint8)).save(tmp_path / "part-3_mask.png")
+    files = [pictures[0], pictures[2], tmp_path / "part-3_mask.png"]
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", files))
+    act_and_wait(page, lambda: page.keyboard.press("PageDown"))
+    all_done(page)
+    miou = page.locator("[data-score=miou]").inner_text()
+
+    page.reload()
+    expect(page.locator(".sr-strip-list li")).to_have_count(2)
+    expect(page.locator(".sr-source").first).to_contain_text("part-3.png")
+    expect(page.locator("[data-score=miou]")).to_have_text(miou)
+    all_done(page)
+    assert states(page) == ["fail", "fail"]
+
+    page.get_by_role("button", name="Remove all").click()
+    page.reload()
+    page.wait_for_selector(".sr-inspect[data-samples='6']")
+    expect(page.locator(".sr-strip-list li")).to_have_count(0)

@@ -15,6 +15,13 @@ export async function uploadFiles(entry, upload) {
   if (entry.mask && !entry.reference) entry.reference = await sent(entry.mask, upload);
 }
 
+// Have the files sent once more, because the server has swept them away.
+export function forgetUploads(entry) {
+  entry.source = null;
+  if (entry.mask) entry.reference = null;
+  entry.sentAgain = true;
+}
+
 async function sent(file, upload) {
   const { name } = file;
   const size = Math.round(file.size / 2 ** 20);

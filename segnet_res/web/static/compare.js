@@ -3,13 +3,15 @@
 import { Asker } from "./asking.js";
 import { PictureList } from "./compare-list.js";
 import { Screen } from "./compare-screen.js";
-import { FileError, uploadFiles } from "./compare-upload.js";
+import { FileError, forgetUploads, uploadFiles } from "./compare-upload.js";
 import { el, recall, remember } from "./dom.js";
+import { keep, kept } from "./kept.js";
 import { sortFiles } from "./pairing.js";
-import { DropBox, acceptDrops, markSample, sampleList } from "./sources.js";
+import { DropBox, acceptDrops, markSample, sampleList, sampleOf } from "./sources.js";
 import { t } from "./texts.js";
 
 const CHOICE_KEY = "segnet-res:second-model";
+const KEPT_KEY = "segnet-res:compared";
 
 export function start(parts) {
   new CompareTab(parts);
@@ -85,11 +87,15 @@ class CompareTab {
       const { models, datasets, samples } = await this.asker.ask({ action: "choices" });
       this.#listModels(models);
       this.#listDatasets(datasets);
-      if (!this.samples.hasChildNodes()) this.#listSamples(samples);
+      if (this.samples.hasChildNodes()) return;
+      this.#listSamples(samples);
+      const { pictures, index } = kept(KEPT_KEY);
+      this.#add(pictures, pictures[index]);
     } catch (error) {
       this.screen.fail(error.message);
+    } finally {
+      this.looking = false;
     }
-    this.looking = false;
   }
 
   // The choice for the other tabs counts until there is something to compare.
@@ -141,17 +147,16 @@ class CompareTab {
   }
 
   #sampleChosen({ name }) {
-    const known = this.list.entries.find((entry) => entry.sample === name);
+    const known = this.list.entries.find((entry) => sampleOf(entry) === name);
     if (known) return this.#choose(known);
-    const entry = {
-      name, sample: name, source: { kind: "sample", name }, reference: { kind: "own" },
-    };
+    const entry = { name, source: { kind: "sample", name }, reference: { kind: "own" } };
     this.#add([entry], entry);
   }
 
   #listSamples(samples) {
     const list = sampleList(samples, (sample) => this.#sampleChosen(sample));
     this.samples.replaceChildren(el("h2", { text: t("compare.samplesTitle") }), list);
+    markSample(this.samples, this.list.current);
     this.element.dataset.samples = String(samples.length);
   }
 
@@ -190,9 +195,14 @@ class CompareTab {
     if (chosen) this.#choose(chosen);
   }
 
+  #remember() {
+    keep(KEPT_KEY, this.list.entries, this.list.current);
+  }
+
   #remove(entry) {
     const next = this.list.neighbour(1) ?? this.list.neighbour(-1);
     this.list.remove(entry);
+    this.#remember();
     if (entry !== this.list.current) return;
     if (next) this.#choose(next);
     else this.#clear();
@@ -202,6 +212,7 @@ class CompareTab {
     this.turn++;
     this.#run(false);
     this.list.clear();
+    this.#remember();
     this.#cleared();
     this.#ready("start");
   }
@@ -217,7 +228,8 @@ class CompareTab {
   #choose(entry) {
     this.turn++;
     this.list.select(entry);
-    markSample(this.samples, entry.sample ?? null);
+    markSample(this.samples, entry);
+    this.#remember();
     if (entry.reply?.files) this.#show(entry, this.turn);
     else this.#pump();
   }
@@ -256,6 +268,7 @@ class CompareTab {
     try {
       if (this.few === 0) throw new Error(this.#tooFew());
       await uploadFiles(entry, this.upload);
+      this.#remember();
       const models = this.screen.models;
       const { source, reference } = entry;
       const [first, second] = models;
@@ -266,7 +279,11 @@ class CompareTab {
       if (wanted()) await this.#show(entry, turn);
       else this.#updateTable();
     } catch (error) {
-      this.#compareFailed(entry, error, wanted());
+      // Uploads expire on the server, while the browser still has the files.
+      if (error.reply?.gone && entry.file && !entry.sentAgain) {
+        forgetUploads(entry);
+        if (looked) this.asked = null;
+      } else this.#compareFailed(entry, error, wanted());
     } finally {
       progress?.stop();
     }
@@ -299,6 +316,7 @@ class CompareTab {
     const { width, height } = reply.image;
     entry.reply = reply;
     entry.error = null;
+    entry.sentAgain = false;
     entry.share = 1 - reply.codes[0].pixels / (width * height);
     this.list.update(entry);
   }

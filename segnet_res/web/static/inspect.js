@@ -5,9 +5,10 @@ import { Entry } from "./entries.js";
 import { Findings } from "./findings.js";
 import { InspectServer } from "./inspect-server.js";
 import { JudgeControls } from "./judge.js";
+import { keep, kept } from "./kept.js";
 import { Messages, waitingText } from "./messages.js";
 import { sortFiles } from "./pairing.js";
-import { DropBox, acceptDrops, keepPage, markSample, sampleList } from "./sources.js";
+import { DropBox, acceptDrops, keepPage, markSample, sampleList, sampleOf } from "./sources.js";
 import { FilmStrip } from "./strip.js";
 import { tabButton } from "./tabs.js";
 import { t } from "./texts.js";
@@ -18,6 +19,8 @@ const MAX_PICTURES = 300;
 
 // Other pictures are judged anew when a slider has come to rest.
 const REST_MS = 400;
+
+const KEPT_KEY = "segnet-res:inspected";
 
 // Where nobody may change datasets there is no such tab.
 const annotateTab = () => tabButton("annotate", "Annotate");
@@ -48,6 +51,8 @@ class InspectTab {
     keepPage();
     // The header may have announced its choice before this script had arrived.
     this.#modelChosen(window.segnetResModel);
+    const { pictures, index } = kept(KEPT_KEY);
+    if (pictures.length) this.#add(pictures.map((picture) => new Entry(picture)), index);
     const receive = () => {
       if (value()?.kind === "samples") this.#listSamples(value().samples);
     };
@@ -221,8 +226,9 @@ class InspectTab {
   #select(entry) {
     this.leftOut = null;
     this.current = entry;
+    this.#remember();
     this.strip.select(entry);
-    markSample(this.samples, entry.source?.kind === "sample" ? entry.source.name : null);
+    markSample(this.samples, entry);
     this.#display();
     this.#work();
   }
@@ -249,7 +255,12 @@ class InspectTab {
     if (this.current) this.#remove(this.current);
   }
 
+  #remember() {
+    keep(KEPT_KEY, this.entries, this.current);
+  }
+
   #tellStrip() {
+    this.#remember();
     for (const entry of this.entries) {
       this.strip.show(entry, entry.shown(this.model), entry.result(this.model)?.files.thumb);
     }
@@ -356,8 +367,11 @@ class InspectTab {
 
   // Hand the pictures to the Annotate tab, which may not be there before somebody goes to it.
   #correct() {
+    // What is corrected is what is seen, not what the sliders have taken back.
+    const { threshold, min_region } = this.judge.fields();
+    const sliders = { threshold, min_region };
     const detail = {
-      pictures: this.entries.map(({ source, name, file }) => ({ source, name, file })),
+      pictures: this.entries.map(({ source, name, file }) => ({ source, name, file, sliders })),
       index: this.entries.indexOf(this.current), model: this.model,
     };
     window.segnetResAnnotate = detail;
@@ -426,7 +440,7 @@ class InspectTab {
     if (!reference) this.referenceBox.clear();
     else this.referenceBox.set(reference.kind === "own" ? t("inspect.ownMask") : reference.name);
     this.referenceBox.node.classList.toggle("sr-unusable", Boolean(reference) && unusable);
-    const own = entry?.result(this.model)?.own_mask || entry?.source?.kind === "sample";
+    const own = entry?.result(this.model)?.own_mask || sampleOf(entry) !== null;
     this.own.hidden = !own || reference?.kind === "own";
   }
 
@@ -463,6 +477,7 @@ class InspectTab {
   #listSamples(samples) {
     const list = sampleList(samples, (sample) => this.#sampleChosen(sample));
     this.samples.replaceChildren(el("h2", { text: t("inspect.samples") }), list);
+    markSample(this.samples, this.current);
     this.element.dataset.samples = String(samples.length);
   }
 }

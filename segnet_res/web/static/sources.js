@@ -95,7 +95,14 @@ export function sampleList(samples, onPick) {
   return list;
 }
 
-export function markSample(list, name) {
+// The name of the sample that an entry is, or null.
+export function sampleOf(entry) {
+  return entry?.source?.kind === "sample" ? entry.source.name : null;
+}
+
+// Show in the list which of the samples is seen, if any.
+export function markSample(list, entry) {
+  const name = sampleOf(entry);
   for (const button of list.querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(button.dataset.sample === name));
   }
