@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segnet_res.data import SegmentationDataset
+from segnet_res.data import SegmentationDataset, name_groups
+from segnet_res.data.annotations import told_parts
 from segnet_res.data.lookalike import Look, look, lookalikes
+from segnet_res.data.parts import join_parts
 from segnet_res.data.splits import group_by_pattern
 from segnet_res.errors import DataError
 from segnet_res.images import read_image
@@ -27,8 +29,9 @@ class Seen:
         name: What people call it: dataset, split and stem.
         digest: SHA-256 of its size and pixels, 64 hexadecimal digits.
         look: For near-copies.
-        part: The part that it shows, with the expression that found it; None where `dataset.yaml`
-            has no ``group``.
+        part: The part that it shows by its name, with the expression ``group`` of `dataset.yaml`
+            that found it; None where there is no expression.
+        told: The part that somebody has named, or None.
     """
 
     dataset: int
@@ -37,6 +40,7 @@ class Seen:
     digest: str
     look: Look
     part: tuple[str, str] | None = None
+    told: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,12 @@ def see(
             same however they declare it.
 
     Raises:
-        DataError: when a picture cannot be read, or the expression ``group`` does not fit a stem.
+        DataError: when a picture cannot be read, the expression ``group`` does not fit a stem, or
+            a line of ``annotations.jsonl`` is damaged.
     """
     group = dataset.info.group
     parts = {} if group is None else group_by_pattern(dataset.stems, group)
+    told = told_parts(dataset.root)
     found = []
     for index, stem in enumerate(dataset.stems):
         image = read_image(dataset.image_path(index), 1 if channels == 1 else 3)
@@ -81,7 +87,9 @@ def see(
         digest.update(image.tobytes())
         name = f"{dataset.info.name} {dataset.split}: {stem}"
         part = None if group is None else (group, parts[stem])
-        found.append(Seen(place, stem, name, digest.hexdigest(), look(image), part))
+        found.append(
+            Seen(place, stem, name, digest.hexdigest(), look(image), part, told.get(stem))
+        )
         yield stem
     return found
 
@@ -89,25 +97,47 @@ def see(
 def find_clashes(trained: Sequence[Seen], held: Sequence[Seen]) -> list[Clash]:
     """Find the pictures of a training that say beforehand what others are there to measure.
 
-    These are the very same pictures, near-copies, and pictures of one part where two datasets tell
-    parts by the same expression.
+    These are the very same pictures, near-copies, and pictures of one part: where two datasets tell
+    parts by the same expression, where both go by the names of the magnetic tiles, and where people
+    have named the same part.
 
     Returns:
         One clash for each such picture of the training, in their order.
     """
     by_digest = {one.digest: one for one in reversed(held)}
-    by_part = {one.part: one for one in reversed(held) if one.part is not None}
+    both = [*trained, *held]
+    shown = _shown_parts(both)
+    by_part = dict(zip(reversed(shown[len(trained) :]), reversed(held), strict=True))
     found: dict[int, Clash] = {}
     for i, one in enumerate(trained):
         if one.digest in by_digest:
             found[i] = Clash(one, by_digest[one.digest], "is")
-        elif one.part in by_part:
-            found[i] = Clash(one, by_part[one.part], "shows the part of")
-    both = [*trained, *held]
+        elif shown[i] in by_part:
+            found[i] = Clash(one, by_part[shown[i]], "shows the part of")
     parts: NDArray[np.int_] = np.repeat([0, 1], [len(trained), len(held)])
     for pair in lookalikes([one.look for one in both], parts.tolist()):
         found.setdefault(pair.first, Clash(both[pair.first], both[pair.second], "looks like"))
     return [found[i] for i in sorted(found)]
+
+
+def _shown_parts(pictures: Sequence[Seen]) -> list[str]:
+    """Return the part of each picture, the same for pictures of one part in several datasets."""
+    # Names of tiles tell parts among all pictures together; others are a part of their own.
+    by_names = name_groups(
+        [f"{i} {one.stem}" for i, one in enumerate(pictures) if one.part is None]
+    )
+    groups, told = {}, {}
+    for i, one in enumerate(pictures):
+        key = f"{i} {one.stem}"
+        groups[key] = by_names[key] if one.part is None else "\n".join(one.part)
+        if one.told is not None:
+            told[key] = one.told
+            if one.part is not None:
+                # Who names a part as the expression calls it means the same one.
+                groups[f"told {key}"] = f"{one.part[0]}\n{one.told}"
+                told[f"told {key}"] = one.told
+    joined = join_parts(groups, told)
+    return [joined[f"{i} {one.stem}"] for i, one in enumerate(pictures)]
 
 
 def refuse(clashes: Sequence[Clash]) -> None:

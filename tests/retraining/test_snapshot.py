@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from segnet_res.data import SegmentationDataset, check_dataset, load_info
+from segnet_res.data.annotations import DONE, Annotation, append_annotation
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, TrainingError
 from segnet_res.images import read_image, write_image, write_mask
@@ -144,6 +145,43 @@ def test_pictures_of_one_part_are_named(tiny_dataset, new_dataset):
     clashes = find_clashes(seen(new_dataset, "train"), seen(tiny_dataset, "val"))
     assert [str(clash) for clash in clashes] == [
         "dents train: cap7-right shows the part of tiny val: cap7-left"
+    ]
+
+
+def tell_part(root, stem, part):
+    line = Annotation(stem, DONE, "Ada", "2026-01-01T00:00:00Z", None, "0" * 64, "0" * 64, 1, None,
+                      part, part_told=True)  # fmt: skip
+    append_annotation(root, line)
+
+
+def test_a_part_that_people_have_named_is_one_part_in_all_datasets(tiny_dataset, new_dataset):
+    tell_part(new_dataset, "p", "lid")
+    tell_part(tiny_dataset, "d", "lid")
+    tell_part(new_dataset, "q", "cap")
+    clashes = find_clashes(seen(new_dataset, "train"), seen(tiny_dataset, "val"))
+    assert [str(clash) for clash in clashes] == ["dents train: p shows the part of tiny val: d"]
+    # What one dataset's expression finds and somebody's word for another one's picture.
+    with (tiny_dataset / "dataset.yaml").open("a") as file:
+        file.write("group: '.$'\n")
+    tell_part(tiny_dataset, "a", "c")
+    clashes = find_clashes(seen(tiny_dataset, "train"), seen(tiny_dataset, "val"))
+    assert [str(clash) for clash in clashes] == [
+        "tiny train: a shows the part of tiny val: nested/c"
+    ]
+
+
+def test_photographs_of_one_tile_are_of_one_part_in_all_datasets(tiny_dataset, new_dataset):
+    names = {"p": "MT_Fray/exp2_num_500", "q": "MT_Fray/exp2_num_9000"}
+    for root, stems in ((new_dataset, names), (tiny_dataset, {"d": "MT_Free/exp3_num_520"})):
+        for stem, name in stems.items():
+            for folder in ("images", "masks"):
+                (root / folder / name).parent.mkdir(exist_ok=True)
+                (root / folder / f"{stem}.png").rename(root / folder / f"{name}.png")
+    write_splits(new_dataset, {"train": sorted(names.values())})
+    write_splits(tiny_dataset, {"val": ["MT_Free/exp3_num_520"]})
+    clashes = find_clashes(seen(new_dataset, "train"), seen(tiny_dataset, "val"))
+    assert [str(clash) for clash in clashes] == [
+        "dents train: MT_Fray/exp2_num_500 shows the part of tiny val: MT_Free/exp3_num_520"
     ]
 
 
