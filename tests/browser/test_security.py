@@ -357,8 +357,11 @@ def test_guessing_gets_slow_and_says_so_and_logging_out_works(open_page, locked,
     expect(page.get_by_text("Logged in as anna")).to_be_visible(timeout=30_000)
     # What is still being fetched when somebody logs out is refused, which is no fault of the page.
     expect(page.locator(".sr-inspect canvas").first).to_be_attached()
+    assert page.evaluate("sessionStorage.length") > 0
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    # The next person at this browser does not find what this one had open.
+    assert page.evaluate("sessionStorage.length") == 0
     page.goto(locked.url)
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     # Chromium itself logs the refusals.

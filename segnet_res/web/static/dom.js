@@ -54,6 +54,14 @@ export function recall(storage, key) {
   }
 }
 
+export function forgetAll(storage) {
+  try {
+    window[storage].clear();
+  } catch {
+    // Nothing was remembered either.
+  }
+}
+
 export function icon(name) {
   const paths = {
     bang: "M12 5v9M12 18v.5",

@@ -2,7 +2,7 @@
 // "segnet-res:model", and choose by "segnet-res:choose" with the name of a checkpoint; by
 // "segnet-res:refresh" they say that the list has changed, and which one of it shall be chosen.
 
-import { el, recall, remember, score } from "./dom.js";
+import { el, forgetAll, recall, remember, score } from "./dom.js";
 import { t } from "./texts.js";
 
 const CHOICE_KEY = "segnet-res:model";
@@ -72,11 +72,15 @@ export function start({ element, value, onValue, send }) {
   receive();
 }
 
-// Logging out is a form, so that no link of another site can do it.
+// Logging out is a form, so that no link of another site can do it. Whoever logs in next at the same
+// browser shall not find what this person had open.
 function showUser(account, user) {
   account.replaceChildren(
     el("span", { class: "sr-note", text: t("models.user", { user }) }),
-    el("form", { method: "post", action: new URL("logout", document.baseURI).href },
+    el("form", {
+      method: "post", action: new URL("logout", document.baseURI).href,
+      onsubmit: () => forgetAll("sessionStorage"),
+    },
       el("button", { type: "submit", text: t("models.logOut") })),
   );
   account.hidden = false;
