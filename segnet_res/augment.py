@@ -188,4 +188,5 @@ def _window(
         image = np.pad(image, (*margins, (0, 0)), mode="symmetric")
         # Padding gets ignore_index: class 0 would teach that borders are sound.
         labels = np.pad(labels, margins, constant_values=ignore_index)
-    return np.ascontiguousarray(image), np.ascontiguousarray(labels)
+    # Copies: the pictures are read once and cut many times.
+    return image.copy(), labels.copy()

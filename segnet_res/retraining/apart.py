@@ -87,9 +87,7 @@ def see(
         digest.update(image.tobytes())
         name = f"{dataset.info.name} {dataset.split}: {stem}"
         part = None if group is None else (group, parts[stem])
-        found.append(
-            Seen(place, stem, name, digest.hexdigest(), look(image), part, told.get(stem))
-        )
+        found.append(Seen(place, stem, name, digest.hexdigest(), look(image), part, told.get(stem)))
         yield stem
     return found
 

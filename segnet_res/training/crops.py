@@ -1,5 +1,6 @@
 """The endless stream of training crops: every crop follows from the seed and its number alone."""
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ from segnet_res.errors import SegnetResError, TrainingError, UsageError
 from segnet_res.images import UInt8Array
 from segnet_res.recipe import TrainConfig
 from segnet_res.training.descent import Pool
+
+# Decoded pictures that all reading processes of a training keep together. A photograph of 12
+# megapixels takes 50 MB and a third of a second to read, far longer than to cut a crop from.
+_KEPT_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,36 @@ class Batch:
 
 # Pixels (channels, crop, crop) uint8, labels (crop, crop) int64, and the picture's stem.
 Crop = tuple[Tensor, Tensor, str]
+
+
+class Recent:
+    """The pictures of a dataset; those that were asked for last are read but once.
+
+    Args:
+        dataset: Gives a sample for an index.
+        limit: Bytes that may be kept.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, limit: int) -> None:
+        self._dataset = dataset
+        self.limit = limit
+        self._kept: OrderedDict[int, Sample] = OrderedDict()
+        self._bytes = 0
+
+    def __getitem__(self, index: int) -> Sample:
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index]
+        sample = self._dataset[index]
+        self._kept[index] = sample
+        self._bytes += _size(sample)
+        while self._bytes > self.limit:
+            self._bytes -= _size(self._kept.popitem(last=False)[1])
+        return sample
+
+
+def _size(sample: Sample) -> int:
+    return sample.image.nbytes + sample.labels.nbytes
 
 
 class Crops(Dataset[Crop | SegnetResError]):
@@ -72,6 +107,7 @@ class Crops(Dataset[Crop | SegnetResError]):
         coarse: int = 0,
     ) -> None:
         self.dataset = dataset
+        self.samples = Recent(dataset, _KEPT_BYTES)
         self.config = config
         self.coarse = coarse
         self._augment = build_augmentation(config.augment)
@@ -100,7 +136,7 @@ class Crops(Dataset[Crop | SegnetResError]):
         config = self.config
         rng = np.random.default_rng([config.seed, number])
         focus, index = self._draw(rng)
-        sample = self.dataset[index]
+        sample = self.samples[index]
         size = config.crop // 2 if number < self.coarse else config.crop
         image, labels = self._window(sample, focus, size, rng)
         if config.paste and self._defects and rng.random() < config.paste:
@@ -130,7 +166,7 @@ class Crops(Dataset[Crop | SegnetResError]):
     ) -> tuple[UInt8Array, UInt8Array]:
         """Paste what a crop of another picture has of a class drawn evenly among the defects."""
         focus = int(rng.choice(self._defects))
-        donor = self.dataset[int(rng.choice(self._holders[focus]))]
+        donor = self.samples[int(rng.choice(self._holders[focus]))]
         assert self._background is not None
         return paste(
             image,
@@ -213,6 +249,8 @@ Loader = DataLoader[Batch | SegnetResError]
 
 def build_loader(crops: Crops, sampler: EpochSampler, *, workers: int, pin: bool) -> Loader:
     """Return the loader of one process; its workers live as long as it does."""
+    # Each worker has pictures of its own.
+    crops.samples.limit = _KEPT_BYTES // max(1, workers)
     return DataLoader(
         crops,  # type: ignore[arg-type]  # collate turns the crops into batches
         batch_size=sampler.batch,

@@ -5,7 +5,7 @@ from PIL import Image
 
 from segnet_res import SegmentationDataset, TrainConfig
 from segnet_res.errors import DataError, UsageError
-from segnet_res.training.crops import Crops, EpochSampler
+from segnet_res.training.crops import Crops, EpochSampler, Recent
 from segnet_res.training.descent import Pool
 from segnet_res.training.statistics import measure
 
@@ -24,6 +24,38 @@ def test_a_crop_follows_from_its_number(tiny_dataset):
     assert image.dtype == torch.uint8
     assert labels.dtype == torch.int64
     assert stem in dataset.stems
+
+
+@pytest.mark.parametrize("crop", [32, 64])
+def test_crops_of_kept_pictures_are_those_of_pictures_read_anew(tiny_dataset, crop):
+    # As wide as a crop: its rows lie in a row in memory, and a view of them would do.
+    for folder in ("images", "masks"):
+        pixels = np.random.default_rng(1).integers(0, 2, (90, crop), np.uint8)
+        Image.fromarray(pixels).save(tiny_dataset / folder / "a.png")
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    pixels, config = measure(dataset).pixels, TrainConfig(crop=crop, scale=1.0)
+    kept, anew = Crops(dataset, pixels, config), Crops(dataset, pixels, config)
+    anew.samples.limit = 0
+    for number in range(30):
+        for first, second in zip(kept[number][:2], anew[number][:2], strict=True):
+            assert torch.equal(first, second)
+
+
+def test_as_many_pictures_are_kept_as_fit(tiny_dataset):
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    read = []
+
+    class Counting:
+        def __getitem__(self, index):
+            read.append(index)
+            return dataset[index]
+
+    both = sum(dataset[i].image.nbytes + dataset[i].labels.nbytes for i in range(2))
+    for limit, reads in ((both, [0, 1]), (both - 1, [0, 1, 0]), (0, [0, 1, 0, 0])):
+        recent = Recent(Counting(), limit)
+        read.clear()
+        assert [recent[index].stem for index in (0, 1, 0, 0)] == ["a", "b", "a", "a"]
+        assert read == reads
 
 
 def test_rare_classes_are_favoured(tiny_dataset):
