@@ -1,4 +1,5 @@
 import csv
+import re
 import signal
 import subprocess
 import sys
@@ -367,15 +368,40 @@ def test_a_peer_trains_and_is_served(tiny_dataset, tmp_path):
     assert segmenter.predict(np.zeros((20, 30), np.uint8)).labels.shape == (20, 30)
 
 
+# The command; each process tells a digest of its own weights after the last step.
+_TELLING = """
+import hashlib
+from segnet_res.cli import app
+from segnet_res.training import loop
+
+class Telling(loop._Trainer):
+    def epochs(self):
+        yield from super().epochs()
+        digest = hashlib.sha256()
+        for parameter in self.model.parameters():
+            digest.update(parameter.detach().numpy().tobytes())
+        print("weights", self.group.rank, digest.hexdigest())
+
+loop._Trainer = Telling
+app()
+"""
+
+
 def test_two_processes_train_by_torchrun(tiny_dataset, tmp_path):
+    (tmp_path / "telling.py").write_text(_TELLING)
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-         *command(tiny_dataset, tmp_path / "run", "--epochs=1", "--steps=2")[1:]],
+         tmp_path / "telling.py",
+         *command(tiny_dataset, tmp_path / "run", "--epochs=1", "--steps=2")[3:]],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("epoch 1/1") == 1  # one process speaks
     assert Checkpoint.load(RunFolder(tmp_path / "run").last).metadata.recipe["batch"] == 2
+    # Other crops in each, and yet the same steps.
+    weights = re.findall(r"weights (\d) (\w{64})", done.stdout)
+    assert {rank for rank, _ in weights} == {"0", "1"}
+    assert len({digest for _, digest in weights}) == 1
 
 
 @pytest.mark.cuda
