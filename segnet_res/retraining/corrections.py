@@ -228,6 +228,29 @@ def save_correction(
         return line
 
 
+def check_unchanged(root: Path, picture: Path, *, name: str, opened: str | None) -> None:
+    """Refuse a mask that `save_correction` would refuse because somebody was faster.
+
+    For a mask that no saved one can equal, before anything of the dataset is changed for it.
+
+    Args:
+        root: The dataset folder.
+        picture: The picture.
+        name: Its file name as people know it.
+        opened: See `save_correction`.
+
+    Raises:
+        ConflictError: when the mask that is there is another than ``opened``.
+        DataError: when the dataset or the picture cannot be used.
+        StorageError: when others keep the dataset busy.
+    """
+    content = Content(picture)
+    with holding(root):
+        save = Save(root, content, name)
+        if save.mask is not None and save.mask.sha256 != opened:
+            raise _conflict(save, save.mask)
+
+
 @contextmanager
 def holding(root: Path) -> Iterator[None]:
     """Hold a dataset for this process and thread; others who would change it wait.

@@ -13,18 +13,15 @@ from segnet_res.classes import ClassMap, Color, format_color
 from segnet_res.data.dataset import load_info
 from segnet_res.errors import DataError, ImageError, UsageError
 from segnet_res.images import Channels, UInt8Array, image_size
-from segnet_res.inference.manifest import digest_of_file
 from segnet_res.retraining.corrections import (
     STATES,
     Annotation,
     ConflictError,
     add_class,
-    annotations,
-    find_picture,
+    check_unchanged,
     make_dataset,
     save_correction,
 )
-from segnet_res.retraining.corrections_saving import mask_path
 from segnet_res.retraining.drafts import Drafts
 from segnet_res.web.annotation_classes import (
     IGNORE,
@@ -151,7 +148,8 @@ class Keeper:
         overwrite = fields.get("overwrite") is True
         try:
             if not overwrite and _shows_new_class(labels, names, root):
-                _check_unchanged(root, picture, _opened(fields))
+                # By the time that the mask is saved the class has joined the dataset.
+                check_unchanged(root, picture.path, name=picture.name, opened=_opened(fields))
             line = save_correction(
                 root,
                 picture.path,
@@ -247,30 +245,6 @@ def _shows_new_class(labels: UInt8Array, names: tuple[str, ...], root: Path) -> 
     known = load_info(root).class_map.names
     shown = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
     return any(label != IGNORE and names[label] not in known for label in shown)
-
-
-def _check_unchanged(root: Path, picture: Picture, opened: str | None) -> None:
-    """Refuse a mask with a new class where somebody was faster.
-
-    `save_correction` decides that while it holds the dataset, but by then the class has joined it.
-    The mask that is there cannot be the same one: it does not show that class.
-
-    Raises:
-        ConflictError: when the mask that is there is another than ``opened``.
-    """
-    stem = find_picture(root, picture.path, picture.name)
-    path = None if stem is None else mask_path(root, stem)
-    if stem is None or path is None or not path.is_file():
-        return
-    sha256 = digest_of_file(path)
-    if sha256 != opened:
-        line = annotations(root).get(stem)
-        signed = line is not None and line.mask_sha256 == sha256
-        raise ConflictError(
-            f"{stem}: another mask was saved after yours was begun; look at that one, then save "
-            "again and replace it",
-            line if signed else None,
-        )
 
 
 def _colored(names: list[str], known: ClassMap | None) -> ClassMap:
