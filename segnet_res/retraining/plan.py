@@ -14,6 +14,7 @@ from segnet_res.models import resolve_device
 from segnet_res.recipe import TrainConfig
 from segnet_res.training import Step, Validation, train_events
 from segnet_res.training.descent import Descent
+from segnet_res.training.optim import NORM_BATCHES
 
 # At a higher rate the first steps unlearn what the parent knows, and new classes, which have had a
 # lesson of their own by then (see `probe`), gain nothing by it. Measured as there, frays, which
@@ -47,7 +48,7 @@ class Speed:
 
     Attributes:
         step: Seconds a step.
-        epoch: Seconds at the end of an epoch, beside its pictures.
+        epoch: Seconds at the end of an epoch, beside its pictures: the batch norms are measured.
         picture: Seconds a validated picture.
     """
 
@@ -205,7 +206,9 @@ def measure_speed(config: TrainConfig, snapshot: Path, start: Path, descent: Des
     step = (marks[-1] - marks[0]) / max(1, len(marks) - 1)
     first = pictures[0] - marks[-1]
     picture = (pictures[-1] - pictures[0]) / (len(pictures) - 1) if len(pictures) > 1 else first
-    return Speed(step, max(0.0, first - picture), picture)
+    # Here the norms were measured on the few batches that there were.
+    norms = max(0.0, first - picture) * NORM_BATCHES / trial.steps
+    return Speed(step, norms, picture)
 
 
 def fit_budget(

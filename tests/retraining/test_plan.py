@@ -1,8 +1,13 @@
+from types import SimpleNamespace
+
 import pytest
 
 from segnet_res.errors import TrainingError, UsageError
 from segnet_res.recipe import TrainConfig
-from segnet_res.retraining.plan import Plan, Speed, choose_options, fit_budget
+from segnet_res.retraining import plan as module
+from segnet_res.retraining.plan import Plan, Speed, choose_options, fit_budget, measure_speed
+from segnet_res.training import Step, Validation
+from segnet_res.training.optim import NORM_BATCHES
 
 PARENT = TrainConfig(crop=256, batch=6, lr=1.6e-3, relax=0.4, arch="ressegnet-base").to_dict()
 
@@ -56,6 +61,27 @@ def test_time_is_reckoned_from_what_was_measured():
     # Four times 100 steps of half a second, 2 s, and 30 pictures of a tenth.
     assert Plan(config, 0.5, speed, validation=30).seconds == pytest.approx(4 * (50 + 2 + 3))
     assert Plan(config, 0.5, None, validation=30).seconds is None
+
+
+def test_the_end_of_an_epoch_is_reckoned_with_all_its_batches(tmp_path, monkeypatch):
+    now = 0.0
+
+    def events(config, *_, **__):
+        nonlocal now
+        for step in range(config.steps):
+            now += 1.0
+            yield Step(1, step + 1, config.steps, 0.5, 2)
+        now += 0.2 * min(config.steps, NORM_BATCHES)
+        for done in range(6):
+            now += 0.1
+            yield Validation(1, done + 1, 6)
+
+    monkeypatch.setattr(module, "train_events", events)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now))
+    speed = measure_speed(TrainConfig(), tmp_path, tmp_path / "start.safetensors", None)
+    assert speed.step == pytest.approx(1.0)
+    assert speed.epoch == pytest.approx(0.2 * NORM_BATCHES)
+    assert speed.picture == pytest.approx(0.1)
 
 
 def test_a_budget_sets_the_number_of_steps():
