@@ -350,15 +350,19 @@ class SegmentationDataset:
         """Return the mask's file."""
         return self._masks[index]
 
-    def read_image(self, index: int) -> UInt8Array:
+    def read_image(self, index: int, channels: Channels | None = None) -> UInt8Array:
         """Return the picture alone, (H, W, channels) uint8.
+
+        Args:
+            index: Which one.
+            channels: 1 or 3; None: as the dataset has it.
 
         Raises:
             ImageError: when the file cannot be read; called by its path below the dataset.
         """
         path = self._images[index]
         try:
-            return read_image(path, self.channels)
+            return read_image(path, channels or self.channels)
         except ImageError as error:
             raise ImageError(with_path(error, path, self.root)) from error
 

@@ -13,7 +13,6 @@ from segnet_res.data.lookalike import Look, look, lookalikes
 from segnet_res.data.parts import join_parts
 from segnet_res.data.splits import group_by_pattern
 from segnet_res.errors import DataError
-from segnet_res.images import read_image
 
 # So many are named; nobody reads more at once.
 _MOST_NAMED = 5
@@ -82,7 +81,7 @@ def see(
     told = told_parts(dataset.root)
     found = []
     for index, stem in enumerate(dataset.stems):
-        image = read_image(dataset.image_path(index), 1 if channels == 1 else 3)
+        image = dataset.read_image(index, 1 if channels == 1 else 3)
         digest = hashlib.sha256(repr(image.shape).encode())
         digest.update(image.tobytes())
         name = f"{dataset.info.name} {dataset.split}: {stem}"

@@ -148,6 +148,12 @@ def test_pictures_of_one_part_are_named(tiny_dataset, new_dataset):
     ]
 
 
+def test_a_picture_that_cannot_be_read_is_named_with_its_folder(tiny_dataset):
+    (tiny_dataset / "images" / "a.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"^images.a\.png: not a picture"):
+        seen(tiny_dataset, "train")
+
+
 def tell_part(root, stem, part):
     line = Annotation(stem, DONE, "Ada", "2026-01-01T00:00:00Z", None, "0" * 64, "0" * 64, 1, None,
                       part, part_told=True)  # fmt: skip
