@@ -190,8 +190,13 @@ def test_a_full_strip_shows_the_picture_that_was_clicked_or_says_that_it_cannot(
     detail = json.dumps({"pictures": pictures, "index": 3})
     opened = f"document.dispatchEvent(new CustomEvent('segnet-res:open', {{detail: {detail}}}))"
     page.evaluate(opened)
-    expect(page.locator(".sr-alert").first).to_contain_text("holds up to 300 pictures")
+    alert = page.locator(".sr-alert").first
+    expect(alert).to_contain_text("holds up to 300 pictures")
     expect(page.locator(".sr-source").first).to_contain_text("own-0.png")
+    # What comes of the picture that stays is told as well, and does not take that sentence's place.
+    page.select_option("#sr-model", "b-evil")
+    expect(alert).to_contain_text("own-0.png: not a picture")
+    expect(alert).to_contain_text("holds up to 300 pictures")
     for i in (1, 2):
         page.get_by_label(f"Remove: own-{i}.png", exact=True).click()
     expect(items).to_have_count(298)
@@ -200,9 +205,9 @@ def test_a_full_strip_shows_the_picture_that_was_clicked_or_says_that_it_cannot(
     expect(page.locator(".sr-verdict")).to_be_visible()
     expect(items).to_have_count(300)
     # Its result has not wiped it away.
-    expect(page.locator(".sr-alert").first).to_contain_text("holds up to 300 pictures")
+    expect(alert).to_contain_text("holds up to 300 pictures")
     act_and_wait(page, lambda: page.locator(".sr-strip-picture").first.click())
-    expect(page.locator(".sr-alert").first).to_contain_text("own-0.png")
+    expect(alert).to_contain_text("own-0.png")
 
 
 def test_a_file_that_misses_its_place_does_not_replace_the_page(page, pictures):

@@ -456,7 +456,7 @@ class InspectTab {
   // No result: an old verdict beside a new error would be read as its verdict.
   #failed(sentence) {
     this.#forget(t("inspect.noResult"));
-    this.messages.fail(sentence);
+    this.messages.fail([this.leftOut, sentence].filter(Boolean).join(". "));
     this.#ready(`failed-${++this.shown}`);
   }
 
