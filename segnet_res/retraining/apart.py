@@ -119,14 +119,13 @@ def find_clashes(trained: Sequence[Seen], held: Sequence[Seen]) -> list[Clash]:
 
 def _shown_parts(pictures: Sequence[Seen]) -> list[str]:
     """Return the part of each picture, the same for pictures of one part in several datasets."""
+    keys = [f"{i} {one.stem}" for i, one in enumerate(pictures)]
     # Names of tiles tell parts among all pictures together; others are a part of their own.
-    by_names = name_groups(
-        [f"{i} {one.stem}" for i, one in enumerate(pictures) if one.part is None]
-    )
-    groups, told = {}, {}
-    for i, one in enumerate(pictures):
-        key = f"{i} {one.stem}"
-        groups[key] = by_names[key] if one.part is None else "\n".join(one.part)
+    groups = name_groups([key for key, one in zip(keys, pictures, strict=True) if one.part is None])
+    told = {}
+    for key, one in zip(keys, pictures, strict=True):
+        if one.part is not None:
+            groups[key] = "\n".join(one.part)
         if one.told is not None:
             told[key] = one.told
             if one.part is not None:
@@ -134,7 +133,7 @@ def _shown_parts(pictures: Sequence[Seen]) -> list[str]:
                 groups[f"told {key}"] = f"{one.part[0]}\n{one.told}"
                 told[f"told {key}"] = one.told
     joined = join_parts(groups, told)
-    return [joined[f"{i} {one.stem}"] for i, one in enumerate(pictures)]
+    return [joined[key] for key in keys]
 
 
 def refuse(clashes: Sequence[Clash]) -> None:

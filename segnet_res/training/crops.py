@@ -19,8 +19,8 @@ from segnet_res.images import UInt8Array
 from segnet_res.recipe import TrainConfig
 from segnet_res.training.descent import Pool
 
-# Decoded pictures that all reading processes of a training keep together. A photograph of 12
-# megapixels takes 50 MB and a third of a second to read, far longer than to cut a crop from.
+# Decoded pictures that all reading processes of a training keep together: to read a photograph of
+# many megapixels takes far longer than to cut a crop from it.
 _KEPT_BYTES = 2**30
 
 

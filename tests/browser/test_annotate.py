@@ -155,15 +155,22 @@ def test_a_wrong_mask_is_corrected_and_saved_with_who_and_when(page, data, segme
     np.testing.assert_array_equal(mask_of(page), painted)
 
 
-def test_of_two_who_save_at_once_the_second_is_told_and_decides(open_page, annotating, data):
-    people = []
-    for name in ("Ada", "Ben"):
+@pytest.fixture
+def person(open_page, annotating):
+    """A page of its own, where somebody of this name has opened a picture of c-new."""
+
+    def person(name: str, picture: str) -> Page:
         page = open_page(annotating.url, viewport={"width": 1366, "height": 768})
         visit(page, "folder:c-new", "c-set")
         page.get_by_role("textbox", name="Your name").fill(name)
-        pick(page, "p0.png")
-        people.append(page)
-    ada, ben = people
+        pick(page, picture)
+        return page
+
+    return person
+
+
+def test_of_two_who_save_at_once_the_second_is_told_and_decides(person, data):
+    ada, ben = (person(name, "p0.png") for name in ("Ada", "Ben"))
     paint(ben, label="uneven")
     bens = mask_of(ben)
     wait(ben, lambda: ben.get_by_role("button", name="For review").click(), "saved")
@@ -195,14 +202,11 @@ def test_of_two_who_save_at_once_the_second_is_told_and_decides(open_page, annot
     assert (line.who, line.state, line.revision) == ("Ada", "done", 2)
 
 
-def test_equal_masks_of_two_people_are_two_uploads(open_page, annotating, data):
+def test_equal_masks_of_two_people_are_two_uploads(person):
     """Else the one who comes first would take the file away from the other."""
     uploads = []
     for name in ("Ada", "Ben"):
-        page = open_page(annotating.url, viewport={"width": 1366, "height": 768})
-        visit(page, "folder:c-new", "c-set")
-        page.get_by_role("textbox", name="Your name").fill(name)
-        pick(page, "p2.png")
+        page = person(name, "p2.png")
         with page.expect_response("**/upload*") as got:
             wait(page, page.get_by_role("button", name="For review").click, "saved")
         uploads += got.value.json()
