@@ -170,6 +170,22 @@ def test_killed_with_its_page_gone_it_goes_on_and_becomes_a_candidate(open_train
     assert page.evaluate("window.heard") == {"run": "oil 1"}
 
 
+def test_a_question_that_gets_lost_is_asked_again(open_page, plant):
+    page = open_page(plant.url)
+    lost = []
+
+    def lose_the_first(route):
+        if lost or '"action":"choices"' not in (route.request.post_data or ""):
+            return route.continue_()
+        lost.append(route.request.post_data)
+        # As if it had joined Gradio's queue, of which nothing is ever heard again.
+        return route.fulfill(json={"event_id": "lost"})
+
+    page.route("**/queue/join*", lose_the_first)
+    to_train(page)
+    assert len(lost) == 1
+
+
 def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     ious = {f"iou_{name}": 0.25 for name in OIL_CLASSES.names} | {"iou_oil": None}
     plant.put(

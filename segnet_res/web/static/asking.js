@@ -7,6 +7,14 @@ import { t } from "./texts.js";
 
 const LOOK_SECONDS = 5;
 
+// What may be asked a second time, because it changes nothing or the same again. Gradio may lose a
+// question: it ends the stream of a page that waits for nothing just when the next one comes, and
+// forgets what belongs to that stream.
+const REPEATABLE = new Set([
+  "choices", "classes", "folders", "freezing", "list", "look", "pictures", "places", "sets", "stop", "watch",
+]);
+const FIRST_REPEAT = 3;  // of the looks below; each later one after twice the time
+
 // In place of the server's name, where it answers to nobody who is not logged in.
 const LOGGED_OUT = Symbol("logged out");
 
@@ -32,7 +40,8 @@ export class Asker {
     return new Promise((resolve, reject) => {
       const request = ++this.number;
       const send = () => this.send({ ...fields, request });
-      this.pending = { request, resolve, reject, onWaiting, again: fields.action === "watch" ? send : null };
+      const again = REPEATABLE.has(fields.action) ? send : null;
+      this.pending = { request, resolve, reject, onWaiting, again };
       send();
       this.#watch(request);
     });
@@ -50,7 +59,7 @@ export class Asker {
   // A server that has gone never answers, and one that was started again knows nothing of what was
   // asked: without this the page would wait for ever.
   async #watch(request) {
-    for (let looks = 1, silent = 0; silent < 2; looks++) {
+    for (let looks = 1, silent = 0, repeat = FIRST_REPEAT; silent < 2; looks++) {
       await new Promise((done) => setTimeout(done, LOOK_SECONDS * 1000));
       if (this.pending?.request !== request) return;
       const server = await serverName();
@@ -59,8 +68,9 @@ export class Asker {
       if (server !== null && server !== await first && await first !== null) {
         return this.#giveUp(request, "jobs.restarted");
       }
-      // An answer may be lost while a laptop sleeps; to look a second time does no harm.
-      if (server !== null && looks % 3 === 0 && this.pending?.request === request) this.pending.again?.();
+      if (server === null || looks < repeat || this.pending?.request !== request) continue;
+      repeat *= 2;
+      this.pending.again?.();
     }
     this.#giveUp(request, "jobs.gone");
   }
