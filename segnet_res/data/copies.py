@@ -1,6 +1,6 @@
 """Pictures that are there twice: in two splits, or with masks that contradict each other."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,17 @@ class Alike:
     digests: Mapping[str, str]
     counts: Mapping[str, NDArray[np.int64]]
 
-    def equal(self) -> Iterator[tuple[str, str]]:
-        """Yield pairs of stems whose pictures are the same to the pixel."""
+    def equal(self, known: Container[str]) -> Iterator[tuple[str, str]]:
+        """Yield pairs of stems whose pictures are the same to the pixel.
+
+        One of each set is in all its pairs: one of ``known`` where there is any, because a pair
+        with another one tells nothing about two that are known.
+        """
         by_digest: dict[str, list[str]] = {}
         for stem, digest in self.digests.items():
             by_digest.setdefault(digest, []).append(stem)
-        for first, *others in by_digest.values():
+        for stems in by_digest.values():
+            first, *others = sorted(stems, key=lambda stem: stem not in known)
             for other in others:
                 yield first, other
 
@@ -48,7 +53,7 @@ class Alike:
 def copy_problems(seen: Alike) -> Iterator[Problem]:
     """Yield equal pictures anywhere and pictures that look alike in different splits."""
     homes = seen.homes
-    for first, other in seen.equal():
+    for first, other in seen.equal(homes):
         apart = {homes.get(first), homes.get(other)}
         leak = len(apart) == 2 and None not in apart
         names = [seen.pictures[stem] for stem in (first, other)]
@@ -81,7 +86,7 @@ def mask_problems(
     For equal pictures that is a problem, for others a note: parts in a fixture look alike.
     """
     told = set()
-    for first, other in seen.equal():
+    for first, other in seen.equal(seen.counts):
         if first not in seen.counts or other not in seen.counts:
             continue
         value = agreement(read(first), read(other), class_map)

@@ -20,6 +20,7 @@ from segnet_res.data.splits import (
     DEFAULT_FRACTIONS,
     assign_splits,
     check_fractions,
+    check_listable,
     group_by_pattern,
     join_groups,
     write_splits,
@@ -73,6 +74,7 @@ def split_dataset(
     images = {stem: paths for stem, paths in index_images(root).items() if stem not in left_out}
     masks = index_masks(root)
     for stem, paths in images.items():
+        check_listable(stem, paths[0])
         if stem not in masks:
             raise DataError(
                 f"{paths[0].name}: no mask masks/{stem}.png; add it, or look for more with "

@@ -63,15 +63,16 @@ def assign_splits(
     spread = Counter(label for counts in weights.values() for label in counts)
     order = sorted(spread, key=lambda label: (label is None, spread[label], label or 0))
     placed: dict[str, str] = {}
+    having: dict[int | None, set[str]] = {label: set() for label in spread}
     shuffled = sorted(members, key=lambda group: _shuffle_key(seed, group))
     for label in order:
         open_groups = [group for group in shuffled if group not in placed and weights[group][label]]
         for i, group in enumerate(open_groups):
-            having = {placed[other] for other in placed if weights[other][label]}
-            split = _choose(label, need, having, remaining=len(open_groups) - i)
+            split = _choose(label, need, having[label], remaining=len(open_groups) - i)
             placed[group] = split
             for held, count in weights[group].items():
                 need[split][held] -= count
+                having[held].add(split)
     return {
         split: sorted(
             stem for group in members if placed[group] == split for stem in members[group]
@@ -102,6 +103,25 @@ def _shuffle_key(seed: int, group: str) -> str:
     # A hash instead of a random generator: the order of one group does not depend on the others,
     # and no library's generator has to stay the same over its versions.
     return hashlib.sha256(f"{seed}\0{group}".encode()).hexdigest()
+
+
+def check_listable(stem: str, image: Path) -> None:
+    """Refuse a stem that a list of stems, one a line, cannot hold.
+
+    Raises:
+        DataError: says why; ``image`` is the picture.
+    """
+    try:
+        stem.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{image.name!r}: the name is not UTF-8; rename the picture, with its mask"
+        ) from error
+    if stem != stem.strip() or len(stem.splitlines()) != 1:
+        raise DataError(
+            f"{image.name!r}: a name cannot begin or end with a space or hold a line break; rename "
+            "the picture, with its mask"
+        )
 
 
 def check_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:

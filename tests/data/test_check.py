@@ -162,6 +162,16 @@ def test_equal_pictures(sound):
     ]
 
 
+def test_equal_pictures_of_which_one_is_in_no_split(sound):
+    for name in ("p1", "p7"):
+        shutil.copy(sound / "images" / "p0.png", sound / "images" / f"{name}.png")
+    write_splits(sound, {"train": [f"p{i}" for i in range(1, 6)], "val": ["p6", "p7"]})
+    assert messages(sound) == [
+        "images/p1.png and images/p7.png (train and val): show the very same pixels; "
+        "keep one, or put both into one split"
+    ]
+
+
 def test_near_copy_in_another_split(sound):
     image = read_image(sound / "images" / "p3.png", 1)
     near = copied(image)
@@ -214,6 +224,12 @@ def test_masks_of_equal_pictures_that_contradict(sound, mask):
         "agree by 0%; keep the picture whose mask is right"
     ]
     assert len(messages(sound, serious=False)) == 1
+    # Two masks contradict each other, whatever a third picture lacks.
+    shutil.copy(sound / "images" / "p1.png", sound / "images" / "p2.png")
+    (sound / "masks" / "p0.png").write_bytes(b"no picture")
+    assert "images/p2.png (a and b): show the very same pixels, and their masks" in "".join(
+        message for message in messages(sound) if message.startswith("images/p1.png (b)")
+    )
 
 
 def test_empty_folder(tmp_path):

@@ -329,6 +329,45 @@ def test_palettes_that_hold_nothing_but_255(source, tmp_path):
     assert_truth(found, lambda labels: np.where(labels > 0, 2, 0))
 
 
+def test_palettes_of_white_and_black(source, tmp_path):
+    def quantised(labels):
+        grey = Image.fromarray((255 * (labels > 0)).astype(np.uint8))
+        return grey.convert("RGB").quantize(2)
+
+    write(source, quantised)
+    with pytest.raises(DataError) as error:
+        diagnose(source)
+    assert str(error.value) == (
+        "masks/: are palettes whose index 0 is white and 1 black, so that index and colour say the "
+        "opposite; tell it with --map '0=defect,1=background' where white is the defect, or --map "
+        "'0=background,1=defect'"
+    )
+    mapping = "0=defect,1=background"
+    _, found = fixed(source, tmp_path / "new", mapping=mapping, names=("background", "defect"))
+    assert_truth(found, lambda labels: (labels > 0).astype(np.uint8))
+
+
+def test_one_palette_file_for_each_class(source, tmp_path):
+    for i in range(COUNT):
+        for label in (1, 2):
+            part = Image.fromarray((255 * (truth(i) == label)).astype(np.uint8))
+            part.convert("RGB").quantize(2).save(source / f"masks/p{i}_{NAMES[label]}.png")
+    _, found = fixed(source, tmp_path / "new")
+    assert_truth(found)
+
+
+def test_soft_edges_of_sixteen_bits(source, tmp_path):
+    def soft(labels):
+        sharp = (65535 * (labels > 0)).astype(np.uint16)
+        return cv2.resize(cv2.resize(sharp, None, fx=3, fy=3), SIZE[::-1])
+
+    write(source, soft)
+    mapping = "0=sound,65535=dent"
+    _, found = fixed(source, tmp_path / "new", mapping=mapping, names=("sound", "dent"))
+    wrong = [int((found[f"p{i}"] != (truth(i) > 0)).sum()) for i in range(COUNT)]
+    assert max(wrong) < 30
+
+
 def test_transparent_may_be_two_things(source, tmp_path):
     describe(source)
 
@@ -509,6 +548,11 @@ def test_nothing_is_overwritten_and_a_stop_leaves_nothing(source, tmp_path):
         (
             "0:sound",
             "--map holds '0:sound'; write VALUE=CLASS, VALUE being a number, a colour like "
+            "#ff0000 or transparent, and CLASS a name or ignore",
+        ),
+        (
+            "0=sound,99999=dent",
+            "--map holds '99999=dent'; write VALUE=CLASS, VALUE being a number, a colour like "
             "#ff0000 or transparent, and CLASS a name or ignore",
         ),
         ("0=sound,0=dent", "--map tells 0 twice; tell it once"),

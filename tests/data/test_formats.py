@@ -113,6 +113,50 @@ def test_coco_of_any_tool(source, tmp_path):
     np.testing.assert_array_equal(found["a"], expected)
 
 
+def test_the_name_of_the_source_is_no_split(source, tmp_path):
+    coco(source, {"segmentation": [SQUARE]})
+    for i in range(3):
+        labels = np.random.default_rng(i).integers(0, 255, (12, 16), np.uint8)
+        Image.fromarray(labels).save(source / f"images/{i}.png")
+    images = [{"id": i, "file_name": f"{i}.png", "height": 12, "width": 16} for i in range(3)]
+    coco(source, images=images)
+    whole = source.rename(source.parent / "train-wheels")
+    report = import_dataset("coco", whole, tmp_path / "new")
+    assert set(report.images) == {"train", "val"}
+    # What was read is not what was left out.
+    assert not any("result.json" in note for note in report.notes)
+
+
+def test_a_picture_of_another_folder_is_told(source, tmp_path):
+    line = source / "line1"
+    (source / "images").rename(line)
+    coco(source, {"segmentation": [SQUARE]}, image={"file_name": "line2/a.png"})
+    report, _ = imported("coco", source, tmp_path / "new", split="train")
+    assert report.notes == (
+        "pictures found by their file's name alone, in a folder that the annotations do not name: "
+        "1 (such as line1/a.png for 'line2/a.png'); see that they are the right ones",
+    )
+    listed = [{"id": i, "file_name": f"line{i}/a.png", "height": 12, "width": 16} for i in (1, 2)]
+    coco(source, images=listed)
+    assert refusal("coco", source, tmp_path / "two").endswith(
+        "a picture is annotated twice; result.json names line1/a.png twice, or one of them in "
+        "another folder, where it is missing; put that there, or take one out"
+    )
+
+
+def test_classes_of_almost_one_name(source, tmp_path):
+    def rectangle(label, left):
+        points = [[left, 2], [left + 2, 4]]
+        return {"label": label, "shape_type": "rectangle", "points": points}
+
+    labelme(source, rectangle("E1_1", 2), rectangle("E11", 6), rectangle("Dent", 10),
+            rectangle("dent", 13))  # fmt: skip
+    report, found = imported("labelme", source, tmp_path / "new", split="train")
+    assert report.info.class_map.names == ("background", "Dent", "E11", "E1_1")
+    assert report.notes == ("'Dent' and 'dent' count as one class, 'Dent'",)
+    assert found["a"][2, [2, 6, 10, 13]].tolist() == [3, 2, 1, 1]
+
+
 def test_coco_run_lengths(source, tmp_path):
     expected = np.zeros((12, 16), np.uint8)
     expected[2:9, 4:12], expected[4:6, 6:9] = 1, 0
@@ -379,6 +423,18 @@ def test_label_studio_regions(source, tmp_path):
     np.testing.assert_array_equal(found["a"], expected)
 
 
+def test_label_studio_with_classes_apart_from_tools(source, tmp_path):
+    points = {"points": [[12.5, 25], [50, 25], [50, 50], [12.5, 50]], "closed": True}
+    studio(
+        source,
+        {"id": "r1", "type": "polygon", "value": points},
+        {"id": "r1", "type": "labels", "value": {**points, "labels": ["dent"]}},
+    )
+    report, found = imported("labelstudio", source, tmp_path / "new", split="train")
+    assert report.notes == ("left out pictures that nobody annotated: 1",)
+    assert int(found["a"].sum()) == 18
+
+
 def test_label_studio_errors(source, tmp_path):
     new = tmp_path / "new"
     message = refusal("labelstudio", source, new)
@@ -425,6 +481,23 @@ def test_voc_without_a_map_of_labels(voc, tmp_path):
     assert len(report.info.class_map) == 21
     assert report.info.class_map.names[20] == "tvmonitor"
     np.testing.assert_array_equal(found["line1/cap1"], labels)
+
+
+def test_voc_with_grey_masks(voc, tmp_path):
+    labels = np.zeros((12, 16), np.uint8)
+    labels[:2], labels[4] = 1, 255
+    for path in (voc / "SegmentationClass").rglob("*.png"):
+        Image.fromarray(labels).save(path)
+    _, found = imported("voc", voc, tmp_path / "new")
+    np.testing.assert_array_equal(found["line1/cap1"], labels)
+    for path in (voc / "SegmentationClass").rglob("*.png"):
+        Image.fromarray(labels.astype(np.uint16) * 256).save(path)
+    assert refusal("voc", voc, tmp_path / "wide").endswith(
+        "holds grey values up to 65280, which are neither labels nor colours; save the mask as "
+        "8-bit PNG"
+    )
+    (voc / "labelmap.txt").write_bytes(b"t\xfcr:0,0,0::\n")
+    assert "labelmap.txt: is not UTF-8" in refusal("voc", voc, tmp_path / "latin")
 
 
 def test_voc_errors(voc, tmp_path):

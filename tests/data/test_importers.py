@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from segnet_res.data import SegmentationDataset, import_dataset, load_info
 from segnet_res.data.dataset import read_split
 from segnet_res.data.importers import MaskOptions, import_steps
+from segnet_res.data.resplit import split_dataset
 from segnet_res.errors import DataError, StorageError, UsageError
 
 
@@ -187,6 +189,23 @@ def test_names_that_cannot_be_told_apart_or_listed(tiles, tmp_path, folder, pict
         import_dataset("folder", folder, tmp_path / "out")
 
 
+def test_a_name_that_is_not_utf_8(folder, tmp_path, picture, mask):
+    name = os.fsdecode(b"t\xfcr.png")
+    try:
+        picture(folder / "images" / name)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    mask(folder / "masks" / name, 1)
+    with pytest.raises(DataError, match="the name is not UTF-8; rename the picture"):
+        import_dataset("folder", folder, tmp_path / "out", split="val")
+    root = tmp_path / "set"
+    shutil.copytree(folder, root)
+    (root / "dataset.yaml").write_text("name: s\nclasses: [{name: a}, {name: b}]\nchannels: 1\n")
+    with pytest.raises(DataError, match="the name is not UTF-8; rename the picture"):
+        split_dataset(root)
+    assert not list(root.rglob("*.txt"))
+
+
 def test_stopping_leaves_nothing(tiles, tmp_path):
     steps = import_steps("magnetic-tile", tiles, tmp_path / "out")
     next(steps)
@@ -278,7 +297,7 @@ def test_folder_of_black_and_white_masks(folder, tmp_path, mask):
     with pytest.raises(DataError, match=r"hold only 0 and 255, .* give --binary"):
         import_dataset("folder", folder, tmp_path / "out")
     names = MaskOptions(names=("sound", "dent"))
-    with pytest.raises(DataError, match=r"cap0\.png: label 255 .* black-and-white"):
+    with pytest.raises(DataError, match=r"cap0\.png: holds 0 and 255 alone, .* --binary"):
         import_dataset("folder", folder, tmp_path / "out", masks=names)
     three = MaskOptions(names=("a", "b", "c"), binary=True)
     with pytest.raises(UsageError, match="--binary gives two classes, but 3 are named"):
@@ -353,6 +372,16 @@ def test_binary_takes_what_is_transparent_as_background(folder, tmp_path):
     pixels[:5] = (255, 0, 0, 255)
     write_masks(folder, pixels)
     assert import_binary(folder, tmp_path / "out").pixels["val"].tolist() == [35 * 48, 5 * 48]
+    # The same by one colour of a palette, and by one of all.
+    indexed = Image.fromarray(np.where(pixels[..., 3] > 0, 1, 0).astype(np.uint8))
+    indexed.putpalette([255, 255, 255, 255, 0, 0])
+    for name, image, key in (
+        ("palette", indexed, 0),
+        ("colour", Image.fromarray(pixels[..., :3]), (255, 255, 255)),
+    ):
+        for path in (folder / "masks").rglob("*.png"):
+            image.save(path, transparency=key)
+        assert import_binary(folder, tmp_path / name).pixels["val"].tolist() == [35 * 48, 5 * 48]
     pixels[..., :3] = 0
     write_masks(folder, pixels)
     with pytest.raises(DataError) as error:

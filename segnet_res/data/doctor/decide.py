@@ -164,6 +164,13 @@ def _of_palettes(survey: Survey, classes: ClassMap | None) -> Reading:
             f"means not labelled; tell it with --map '0={names[0]},{WHITE}={names[-1]}' or "
             f"--map '0={names[0]},{WHITE}=ignore'"
         )
+    if _is_inverted(survey):
+        names = ("background", "defect") if classes is None else classes.names
+        raise DataError(
+            "masks/: are palettes whose index 0 is white and 1 black, so that index and colour "
+            f"say the opposite; tell it with --map '0={names[-1]},1={names[0]}' where white is the "
+            f"defect, or --map '0={names[0]},1={names[-1]}'"
+        )
     steady = all(len(colors) == 1 for colors in survey.meanings.values())
     used = {color for colors in survey.meanings.values() for color in colors}
     if classes is None:
@@ -202,6 +209,11 @@ def _of_palettes(survey: Survey, classes: ClassMap | None) -> Reading:
         )
     reading = read_numbers(survey, classes)
     return _noted(reading, "the palettes' colours are not those of the classes, so indices count")
+
+
+def _is_inverted(survey: Survey) -> bool:
+    """Tell whether palettes are white and black, in that order, as Pillow quantises a mask."""
+    return survey.meanings == {0: {(255, 255, 255)}, 1: {(0, 0, 0)}}
 
 
 def _noted(reading: Reading, *notes: str) -> Reading:

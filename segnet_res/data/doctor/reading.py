@@ -100,7 +100,9 @@ def parse_mapping(text: str, class_map: ClassMap | None) -> Told:
 
 
 def _is_key(key: str) -> bool:
-    pattern = rf"\d{{1,5}}|#[0-9a-fA-F]{{6}}|{TRANSPARENT}"
+    if re.fullmatch(r"\d{1,5}", key, re.ASCII):
+        return int(key) < 1 << 16
+    pattern = f"#[0-9a-fA-F]{{6}}|{TRANSPARENT}"
     return re.fullmatch(pattern, key, re.IGNORECASE | re.ASCII) is not None
 
 

@@ -54,9 +54,10 @@ def _from_numbers(raw: RawMask, reading: Reading) -> tuple[UInt8Array, NDArray[n
     assert raw.numbers is not None
     assert reading.numbers is not None
     if reading.noisy:
-        grey = raw.numbers.clip(0, 255).astype(np.uint8)
         return _nearest(
-            grey[..., None], [(n, n, n) for n in reading.numbers], [*reading.numbers.values()]
+            raw.numbers[..., None],
+            [(n, n, n) for n in reading.numbers],
+            [*reading.numbers.values()],
         )
     table = np.zeros(1 << 16, np.uint8)
     known = np.zeros(1 << 16, np.bool_)
@@ -81,7 +82,7 @@ def _from_colors(raw: RawMask, reading: Reading) -> tuple[UInt8Array, NDArray[np
 
 
 def _nearest(
-    pixels: UInt8Array, centres: list[Color], labels: list[int]
+    pixels: NDArray[np.integer], centres: list[Color], labels: list[int]
 ) -> tuple[UInt8Array, NDArray[np.bool_]]:
     """Return labels and which pixels are surely of a centre's colour.
 
@@ -89,9 +90,9 @@ def _nearest(
     classes that are surely within two pixels are candidates for it.
     """
     channels = pixels.shape[2]
-    wide = pixels.astype(np.int16)
+    wide = pixels.astype(np.int32)
     distance = np.stack(
-        [np.abs(wide - np.array(c[:channels], np.int16)).max(axis=2) for c in centres]
+        [np.abs(wide - np.array(c[:channels], np.int32)).max(axis=2) for c in centres]
     )
     nearest = distance.argmin(axis=0)
     sure = np.take_along_axis(distance, nearest[None], 0)[0] <= reach_of(centres)

@@ -53,11 +53,11 @@ def presence(raw: RawMask, name: str) -> NDArray[np.bool_]:
     Raises:
         DataError: when it holds more than two values, but for soft edges.
     """
-    if raw.numbers is not None:
+    # By colour where there are any: the first index of a palette may well be white.
+    if raw.numbers is not None and raw.palette is None:
         values = raw.numbers
     else:
-        assert raw.colors is not None
-        values = raw.colors.max(axis=2)
+        values = raw.as_colors().max(axis=2)
     top = int(values.max())
     if top < _DARK and len(np.unique(values)) > 2:
         # Noise of JPEG in a file where the class is not.

@@ -65,6 +65,9 @@ def read_raw(path: Path) -> RawMask:
         alpha: NDArray[np.uint8] | None = None
         if image.mode in ("LA", "PA", "RGBA"):
             alpha = np.array(image.getchannel("A"))
+        elif "transparency" in image.info and image.mode in ("1", "L", "P", "RGB"):
+            # One colour, or some of a palette, that PNG calls transparent.
+            alpha = np.array(image.convert("RGBA").getchannel("A"))
         palette: UInt8Array | None = None
         if image.mode in ("P", "PA"):
             listed = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)

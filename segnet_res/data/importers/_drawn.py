@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap, background
 from segnet_res.data.dataset import DatasetInfo, read_info
+from segnet_res.data.importers._pictures import PLAIN_FOLDERS
 from segnet_res.data.importers._plan import Entry, Plan
 from segnet_res.data.importers._shapes import Ring, fill, number
 from segnet_res.data.importers.folder import MaskOptions
 from segnet_res.data.names import BACKGROUND, IGNORED, same_name
 from segnet_res.errors import DataError, UsageError
 from segnet_res.images import Channels, UInt8Array, image_size, is_grey
-
-_PLAIN_FOLDERS = {"images", "jpegimages", "leftimg8bit", "imgs", "img", "default"}
-
 
 # What comes of reading a file whose parts are missing or of another kind than they should be.
 FAULTS = (AttributeError, TypeError, LookupError, ValueError, OverflowError)
@@ -84,16 +82,29 @@ class Tally:
         return tuple(f"left out {what}: {count}" for what, count in sorted(self.counts.items()))
 
 
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        DataError: when it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 ({error}); save it as UTF-8 text") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error}); export it again") from error
+
+
 def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     """Read a JSON file.
 
     Raises:
         DataError: when it cannot be read or is not JSON.
     """
+    text = read_text(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); export it again") from error
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path.name}: not valid JSON ({error}); export it again") from error
 
@@ -123,6 +134,7 @@ def plan_drawings(
     names: Sequence[str],
     options: MaskOptions,
     tally: Tally,
+    notes: Sequence[str] = (),
 ) -> Plan:
     """Make the plan of an import of drawn areas.
 
@@ -135,6 +147,7 @@ def plan_drawings(
         names: The classes in the order of their labels as far as the source tells.
         options: The classes as the user tells, and the channels.
         tally: What was left out so far.
+        notes: What else the user should know, one sentence each.
 
     Raises:
         DataError: when a class is not among those that the user told.
@@ -159,7 +172,8 @@ def plan_drawings(
         entries,
         read_labels,
         {entry.stem: entry.stem for entry in entries},
-        notes=tally.notes(),
+        annotations=frozenset(drawing.file for drawing in drawings),
+        notes=(*_one_class(drawings, class_map), *notes, *tally.notes()),
     )
 
 
@@ -170,7 +184,7 @@ def channels_of(entries: Iterable[Entry]) -> Channels:
 
 def _stem(image: Path, source: Path) -> str:
     relative = image.relative_to(source).with_suffix("")
-    kept = [part for part in relative.parts[:-1] if part.casefold() not in _PLAIN_FOLDERS]
+    kept = [part for part in relative.parts[:-1] if part.casefold() not in PLAIN_FOLDERS]
     return "/".join((*kept, relative.name))
 
 
@@ -180,6 +194,11 @@ def _twice(drawings: Sequence[Drawing], source: Path) -> str:
         other = seen.setdefault(_stem(drawing.image, source), drawing)
         if other is not drawing:
             break
+    if drawing.image == other.image and drawing.file == other.file:
+        return (
+            f"{drawing.file.name} names {drawing.image.relative_to(source).as_posix()} twice, or "
+            "one of them in another folder, where it is missing; put that there, or take one out"
+        )
     return (
         f"{drawing.image.name} in {other.file.name} and {drawing.file.name}; keep one of them, or "
         "rename a picture"
@@ -201,8 +220,10 @@ def _class_map(drawings: Sequence[Drawing], names: Sequence[str], options: MaskO
                     "it to --names (or --classes), or rename it in the annotations"
                 )
         return told
-    found = [*names, *sorted(name for name in drawn if same_name(name, names) is None)]
-    found = [name for name in found if same_name(name, IGNORED) is None]
+    found: list[str] = []
+    for name in (*names, *sorted(drawn)):
+        if same_name(name, (*found, *IGNORED)) is None:
+            found.append(name)
     base = next((name for name in found if _is_base(name)), BACKGROUND)
     return ClassMap.from_names([base, *dict.fromkeys(n for n in found if n != base)])
 
@@ -210,6 +231,18 @@ def _class_map(drawings: Sequence[Drawing], names: Sequence[str], options: MaskO
 def _is_base(name: str) -> bool:
     plain = same_name(name, (BACKGROUND,)) is not None
     return plain or background(ClassMap.from_names([name])) == 0
+
+
+def _one_class(drawings: Sequence[Drawing], class_map: ClassMap) -> Iterator[str]:
+    """Name the spellings that count as one class."""
+    spellings: dict[str, set[str]] = {}
+    for name in {area.name for drawing in drawings for area in drawing.areas}:
+        known = same_name(name, class_map.names)
+        if known is not None:
+            spellings.setdefault(known, set()).add(name)
+    for known, found in sorted(spellings.items()):
+        if len(found) > 1:
+            yield f"{' and '.join(map(repr, sorted(found)))} count as one class, {known!r}"
 
 
 def label_of(name: str, class_map: ClassMap) -> int:
@@ -246,7 +279,7 @@ def paint(drawing: Drawing, class_map: ClassMap) -> UInt8Array:
             continue
         try:
             pixels = area.bitmap()
-        except (ValueError, TypeError, OverflowError, OSError) as error:
+        except (ValueError, TypeError, OverflowError, OSError, SyntaxError) as error:
             raise DataError(
                 f"{drawing.file.name}: the mask of {area.name!r} on {drawing.image.name} cannot be "
                 f"read ({error}); export it again"

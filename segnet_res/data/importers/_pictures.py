@@ -11,17 +11,25 @@ _SPLITS = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 
+PLAIN_FOLDERS = {"images", "jpegimages", "leftimg8bit", "imgs", "img", "default"}
+
 
 class Pictures:
     """The pictures below a folder, found by the names that annotations give them.
 
     Args:
         source: The folder.
+
+    Attributes:
+        source: The folder.
+        elsewhere: What annotations name and where it was found, as far as that is in a folder of
+            another name: the right picture may be missing.
     """
 
     def __init__(self, source: Path) -> None:
         self._by_name: dict[str, list[PurePosixPath]] = {}
-        self._source = source
+        self.source = source
+        self.elsewhere: dict[str, str] = {}
         for path in find_images(source):
             relative = PurePosixPath(path.relative_to(source).as_posix())
             self._by_name.setdefault(relative.name, []).append(relative)
@@ -39,7 +47,7 @@ class Pictures:
         candidates = self._by_name.get(wanted.name, [])
         if not candidates:
             raise DataError(
-                f"{file.name}: picture {name!r} is not below {self._source.name}/; put the "
+                f"{file.name}: picture {name!r} is not below {self.source.name}/; put the "
                 "pictures there, or take it out of the annotations"
             )
         ranked = [(self._rank(path, wanted, file, split), path) for path in candidates]
@@ -50,7 +58,21 @@ class Pictures:
                 f"{file.name}: picture {name!r} may be {chosen[0]} or {chosen[1]}; keep one of "
                 "them, or write the folder into the annotations"
             )
-        return self._source / chosen[0]
+        (found,) = chosen
+        if best[0] == 1 and _folder(wanted) and _folder(found):
+            self.elsewhere[name] = str(found)
+        return self.source / found
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the user should look at, one sentence each."""
+        if not self.elsewhere:
+            return ()
+        name, found = next(iter(self.elsewhere.items()))
+        return (
+            f"pictures found by their file's name alone, in a folder that the annotations do not "
+            f"name: {len(self.elsewhere)} (such as {found} for {name!r}); see that they are the "
+            "right ones",
+        )
 
     def _rank(
         self, path: PurePosixPath, wanted: PurePosixPath, file: Path, split: str | None
@@ -61,7 +83,13 @@ class Pictures:
                 break
             same += 1
         in_split = split is not None and any(split_of(part) == split for part in path.parts[:-1])
-        return same, in_split, self._source / path.parent == file.parent
+        return same, in_split, self.source / path.parent == file.parent
+
+
+def _folder(path: PurePosixPath) -> str | None:
+    """Return the folder that a picture is in; one that says nothing of the picture is none."""
+    told = [p for p in path.parent.parts if p != "/" and p.casefold() not in PLAIN_FOLDERS]
+    return told[-1] if told and split_of(told[-1]) is None else None
 
 
 def split_of(name: str) -> str | None:

@@ -1,6 +1,6 @@
 """What an importer works out before anything is written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Plan:
         groups: The group of each stem, for sources without splits of their own.
         joins_lookalikes: Groups with pictures that look alike are one; only for sources where it
             was measured that different parts never look that much alike.
+        annotations: Files that are neither pictures nor masks and were read all the same.
         notes: What the user should know, one sentence each.
     """
 
@@ -44,4 +45,5 @@ class Plan:
     read_labels: Callable[[Entry], UInt8Array | None]
     groups: Mapping[str, str] = field(default_factory=dict)
     joins_lookalikes: bool = False
+    annotations: Collection[Path] = ()
     notes: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """The way every import goes: plan, copy pictures and write masks, divide, put in place."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from segnet_res.data.splits import (
     DEFAULT_FRACTIONS,
     assign_splits,
     check_fractions,
+    check_listable,
     group_by_pattern,
     join_groups,
     write_splits,
@@ -197,7 +198,7 @@ def import_steps(
         info,
         {name: len(stems) for name, stems in splits.items()},
         {name: _sum(counts[stem] for stem in stems) for name, stems in splits.items()},
-        (*notes, *_left_out(entries)),
+        (*notes, *_left_out(entries, plan.annotations)),
     )
 
 
@@ -247,11 +248,7 @@ def _check_stems(entries: Sequence[Entry]) -> None:
     seen: dict[str, Entry] = {}
     for entry in entries:
         check_stem(entry.stem, str(entry.image))
-        if entry.stem != entry.stem.strip() or len(entry.stem.splitlines()) != 1:
-            raise DataError(
-                f"{entry.image.name!r}: a name cannot begin or end with a space or hold a line "
-                "break; rename the picture, with its mask"
-            )
+        check_listable(entry.stem, entry.image)
         other = seen.setdefault(entry.stem, entry)
         if other is not entry:
             raise DataError(
@@ -276,12 +273,13 @@ def _read(entry: Entry, plan: Plan) -> tuple[UInt8Array, UInt8Array]:
     return image, labels
 
 
-def _left_out(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Name the files beside pictures and masks that are neither."""
-    used = {path for entry in entries for path in (entry.image, entry.mask) if path}
+def _left_out(entries: Sequence[Entry], read: Collection[Path]) -> tuple[str, ...]:
+    """Name the files beside pictures and masks that are neither and were not read either."""
+    shown = {path for entry in entries for path in (entry.image, entry.mask) if path}
+    used = shown.union(read)
     others = sorted(
         path.name
-        for folder in {path.parent for path in used}
+        for folder in {path.parent for path in shown}
         for path in folder.iterdir()
         if path.is_file() and path not in used and not path.name.startswith(".")
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segnet_res.classes import ClassMap, Color
 from segnet_res.data.dataset import DatasetInfo
 from segnet_res.data.doctor.survey import read_raw
-from segnet_res.data.importers._drawn import channels_of
+from segnet_res.data.importers._drawn import channels_of, read_text
 from segnet_res.data.importers._pictures import split_of
 from segnet_res.data.importers._plan import Entry, Plan
 from segnet_res.data.importers.folder import MaskOptions
@@ -97,7 +97,7 @@ def _classes(path: Path) -> tuple[ClassMap, NDArray[np.int16]]:
         table[[*_OWN]] = np.arange(len(_OWN))
         return class_map, table
     told: list[tuple[str, Color | None]] = []
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for line in read_text(path).splitlines():
         if line.strip() and not line.startswith("#"):
             numbers, name = _numbers(line)
             told.append((name, numbers))

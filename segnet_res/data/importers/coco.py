@@ -54,7 +54,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
         categories = _categories(content, path)
         names.update(dict.fromkeys(categories.values()))
         drawings += _drawings(path, content, categories, pictures, tally)
-    return plan_drawings(source, drawings, list(names), options, tally)
+    return plan_drawings(source, drawings, list(names), options, tally, pictures.notes())
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -84,8 +84,11 @@ def _drawings(
     pictures: Pictures,
     tally: Tally,
 ) -> list[Drawing]:
-    # "train/_annotations.coco.json" tells its split by the folder.
-    split = split_of(path.stem) or split_of(path.parent.name)
+    # "train/_annotations.coco.json" tells its split by the folder; what the user called the source
+    # tells nothing.
+    split = split_of(path.stem)
+    if split is None and path.parent != pictures.source:
+        split = split_of(path.parent.name)
     areas: dict[object, list[Area]] = {}
     sizes: dict[object, tuple[int, int]] = {}
     try:

@@ -51,7 +51,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
             drawings.append(_drawing(path, image, pictures, tally))
     if not drawings:
         raise DataError(f"{next(iter(roots)).name}: lists no picture; export the task again")
-    return plan_drawings(source, drawings, list(names), options, tally)
+    return plan_drawings(source, drawings, list(names), options, tally, pictures.notes())
 
 
 def _root(path: Path) -> ElementTree.Element | None:

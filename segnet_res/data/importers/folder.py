@@ -221,8 +221,15 @@ def _read_labels(class_map: ClassMap, entry: Entry) -> UInt8Array:
     # 255 may be a legal "ignored", but nothing but 0 and 255 in masks that also know other
     # classes is what a black-and-white export looks like.
     unknown = class_map.unknown(labels)
-    if unknown or (is_two_valued(labels) and class_map.ignore_index == 255):
-        raise DataError(unknown_labels(entry.mask.name, unknown or [255], class_map))
+    if unknown:
+        raise DataError(unknown_labels(entry.mask.name, unknown, class_map))
+    if is_two_valued(labels) and class_map.ignore_index == 255:
+        raise DataError(
+            f"{entry.mask.name}: holds 0 and 255 alone, so 255 means a class, or not labelled; "
+            "tell it with `segnet-res data check SOURCE --fix TARGET --map "
+            f"'0={class_map.names[0]},...,255=ignore'`, or give --binary where all masks are black "
+            "and white"
+        )
     return labels
 
 

@@ -51,7 +51,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
             f"{source}: no JSON of LabelMe is in it; give the folder with pictures and the JSON "
             "files that LabelMe saved beside them"
         )
-    return plan_drawings(source, drawings, [], options, tally)
+    return plan_drawings(source, drawings, [], options, tally, pictures.notes())
 
 
 def _drawing(path: Path, content: Mapping[str, Any], pictures: Pictures, tally: Tally) -> Drawing:

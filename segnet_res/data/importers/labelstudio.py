@@ -62,7 +62,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
                 drawings.append(drawing)
     if not drawings:
         raise DataError(f"{next(iter(files)).name}: no picture in it is annotated; annotate some")
-    return plan_drawings(source, drawings, [], options, tally)
+    return plan_drawings(source, drawings, [], options, tally, pictures.notes())
 
 
 def _tasks(path: Path) -> list[dict[str, Any]] | None:
@@ -84,9 +84,13 @@ def _drawing(
             return None
         areas = []
         sizes: set[_Size] = set()
+        # Where classes and tools are apart, each region is there once more, without its class.
+        named = {region.get("id") for region in done[-1]["result"] if _kind(region) in _KINDS}
         for region in done[-1]["result"]:
             make = _KINDS.get(_kind(region))
             if make is None or not region["value"].get("closed", True):
+                if make is None and region.get("id") is not None and region["id"] in named:
+                    continue
                 tally.add(f"regions of kind {region.get('type')}, which have no area")
                 continue
             if region.get("image_rotation"):

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from segnet_res.classes import ClassMap, Color
-from segnet_res.data.dataset import SPLITS, DatasetInfo, stem_of
+from segnet_res.data.dataset import SPLITS, DatasetInfo, is_two_valued, stem_of
 from segnet_res.data.doctor.survey import codes_of, read_raw
-from segnet_res.data.importers._drawn import channels_of
+from segnet_res.data.importers._drawn import channels_of, read_text
 from segnet_res.data.importers._plan import Entry, Plan
 from segnet_res.data.importers.folder import MaskOptions
 from segnet_res.errors import DataError, UsageError
@@ -68,7 +68,7 @@ def _classes(path: Path) -> ClassMap:
         return ClassMap(NAMES, tuple(color(i) for i in range(len(NAMES))))
     names: list[str] = []
     colors: list[Color] = []
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for line in read_text(path).splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         name, *rest = line.split(":")
@@ -107,7 +107,7 @@ def _lists(folder: Path, masks: dict[str, Path]) -> dict[str, str]:
         path = folder / f"{split}.txt"
         if not path.is_file():
             continue
-        for line in path.read_text(encoding="utf-8-sig").splitlines():
+        for line in read_text(path).splitlines():
             stem = line.strip()
             if not stem:
                 continue
@@ -126,9 +126,17 @@ def _lists(folder: Path, masks: dict[str, Path]) -> dict[str, str]:
 def _read_labels(class_map: ClassMap, entry: Entry) -> UInt8Array:
     assert entry.mask is not None
     raw = read_raw(entry.mask)
-    # Grey files hold the labels themselves; all black is the background either way.
-    if raw.numbers is not None and raw.palette is None and int(raw.numbers.max()) < len(class_map):
-        return raw.numbers.astype(np.uint8)
+    if raw.numbers is not None and raw.palette is None:
+        if raw.numbers.dtype != np.uint8:
+            raise DataError(
+                f"{entry.mask.name}: holds grey values up to {raw.numbers.max()}, which are "
+                "neither labels nor colours; save the mask as 8-bit PNG"
+            )
+        # Grey files hold the labels themselves; all black is the background either way. Black and
+        # white alone are more likely a defect than what nobody could judge.
+        labels = raw.numbers.astype(np.uint8)
+        if not class_map.unknown(labels) and not is_two_valued(labels):
+            return labels
     colors = raw.as_colors().copy()
     ignored = codes_of(colors) == _BORDER
     colors[ignored] = class_map.colors[0]
