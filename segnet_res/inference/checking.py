@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 
@@ -83,30 +83,30 @@ class Check:
 
     @property
     def changed(self) -> bool:
-        """Whether the picture is another than the one that the manifest speaks of."""
-        before = self.job.before
-        return before is not None and before.input not in (None, self.input)
+        """Whether the picture is another than the one that the results were made of."""
+        good = self.job.past.good
+        return good is not None and good.input != self.input
 
 
 def check(job: Job, terms: Terms) -> Check:
     """Look at a picture and at what is there of its results; reads files, decodes no picture."""
-    if job.error is not None:
-        return Check(job, None, error=job.error)
-    seen = stamp(job.path)
-    if seen is not None and not job.path.is_file():
-        # A list may name anything; some devices never end.
-        return Check(job, None, error="is a folder or a device; give pictures only")
-    try:
-        sha = digest_of_file(job.path)
-    except FileNotFoundError:
-        return Check(job, None, error="no such file; it may have been moved meanwhile")
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror or error}); check the path and its rights"
-        return Check(job, None, error=reason)
+    seen, sha, error = _content(job)
+    if error is not None or sha is None:
+        return Check(job, sha, error=error)
     if terms.overwrite:
         return _to_segment(job, sha, seen)
+    if job.left is not None and (terms.target / job.left).is_file():
+        return Check(
+            job,
+            sha,
+            error=f"its mask {job.left} was made by hand, and its results are called after "
+            f"{job.mask} now, as another picture differs from it by the suffix alone; rename that "
+            f"mask to {job.mask}, move it away, or use --overwrite",
+        )
     same = _same(job.before, sha, terms)
-    standing = _standing(job, terms.target)
+    standing = _standing({"masks": job.mask, **job.outputs}, job, terms.target)
+    if "masks" not in job.outputs:
+        job = _with_mask(job, standing)
     touched = {kind for kind, file in standing.items() if file.maker in (Maker.HAND, Maker.UNKNOWN)}
     current = set() if not same or _mask_differs(job, standing) else _latest(job, standing)
     keep = frozenset(touched | current)
@@ -116,10 +116,35 @@ def check(job: Job, terms: Terms) -> Check:
     judged = job.before.spec == (None if terms.spec is None else terms.spec.digest)
     if judged and _latest(job, standing) == keep == job.outputs.keys():
         return Check(job, sha, Todo.NOTHING, standing, keep)
-    missing = [kind for kind in terms.kinds if kind.name not in keep]
+    missing = [kind for kind in job.kinds if kind.name not in keep]
     if "masks" in keep and not any(kind.needs_image or kind.needs_confidence for kind in missing):
         return Check(job, sha, Todo.REVIEW, standing, keep)
     return _to_segment(job, sha, seen, standing, keep)
+
+
+def _content(job: Job) -> tuple[Stamp, str | None, str | None]:
+    """Return what tells whether a picture changes, its SHA-256, and why it cannot be taken."""
+    if job.error is not None:
+        return None, None, job.error
+    seen = stamp(job.path)
+    if seen is not None and not job.path.is_file():
+        # A list may name anything; some devices never end.
+        return seen, None, "is a folder or a device; give pictures only"
+    try:
+        return seen, digest_of_file(job.path), None
+    except FileNotFoundError:
+        return seen, None, "no such file; it may have been moved meanwhile"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error}); check the path and its rights"
+        return seen, None, reason
+
+
+def _with_mask(job: Job, standing: dict[str, Standing]) -> Job:
+    """Take a mask that somebody made into what is looked at, though masks are not saved."""
+    if "masks" in standing and standing["masks"].maker in (Maker.HAND, Maker.UNKNOWN):
+        return replace(job, outputs={"masks": job.mask, **job.outputs})
+    standing.pop("masks", None)
+    return job
 
 
 def stamp(path: Path) -> Stamp:
@@ -171,17 +196,18 @@ def _mask_differs(job: Job, standing: dict[str, Standing]) -> bool:
 
     Somebody changed the mask since, or took a changed one away again.
     """
-    if len(job.outputs) == 1 or "masks" not in job.outputs or job.before is None:
+    if job.before is None:
         return False
-    if "masks" in standing and standing["masks"].maker is Maker.UNKNOWN:
+    mask, known = standing.get("masks"), job.before.outputs.get("masks")
+    if mask is not None and mask.maker is Maker.UNKNOWN:
         return True
-    known = job.before.outputs.get("masks")
-    return known is not None and known.by_hand and "masks" not in _latest(job, standing)
+    there = mask.sha256 if mask is not None and mask.maker is Maker.HAND else None
+    return there != (known.sha256 if known is not None and known.by_hand else None)
 
 
-def _standing(job: Job, target: Path) -> dict[str, Standing]:
+def _standing(places: dict[str, str], job: Job, target: Path) -> dict[str, Standing]:
     found = {}
-    for kind, name in job.outputs.items():
+    for kind, name in places.items():
         path = target / name
         seen = stamp(path)
         try:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from segnet_res.classes import ClassMap, background
-from segnet_res.errors import StorageError
 from segnet_res.images import UInt8Array, atomic_write
 from segnet_res.inference.polygons import region_polygons
 from segnet_res.regions import regions_by_class
@@ -48,7 +47,9 @@ def write_polygons(path: Path, labels: UInt8Array, class_map: ClassMap, *, name:
         file.write(b"}\n")
 
 
-def merge_polygons(target: Path, rows: Iterable[Mapping[str, Any]], class_map: ClassMap) -> int:
+def merge_polygons(
+    target: Path, rows: Iterable[Mapping[str, Any]], class_map: ClassMap
+) -> tuple[int, list[str]]:
     """Write ``polygons.json`` with the regions of all pictures of a run, whole or not at all.
 
     Pictures and annotations are numbered from 1. One file at a time is held in memory.
@@ -60,19 +61,25 @@ def merge_polygons(target: Path, rows: Iterable[Mapping[str, Any]], class_map: C
         class_map: Names and colours of the labels.
 
     Returns:
-        The number of pictures.
+        The number of pictures, and why files were passed over: somebody may have taken one away,
+        and the others must not wait for it.
 
     Raises:
-        StorageError: when a file of polygons cannot be read, or the result not be written.
+        StorageError: when the result cannot be written.
     """
     counts = {"images": 0, "annotations": 0}
+    missing: list[str] = []
 
     def images(later: IO[bytes]) -> Iterator[dict[str, Any]]:
         for row in rows:
             output = (row.get("outputs") or {}).get("polygons")
             if row.get("status") != "ok" or not output:
                 continue
-            image, annotations = _read(target / output["path"])
+            try:
+                image, annotations = _read(target / output["path"])
+            except ValueError as error:
+                missing.append(f"{output['path']} {error}")
+                continue
             counts["images"] += 1
             for annotation in annotations:
                 counts["annotations"] += 1
@@ -89,7 +96,7 @@ def merge_polygons(target: Path, rows: Iterable[Mapping[str, Any]], class_map: C
         while part := later.read(_AT_ONCE):
             file.write(part)
         file.write(b"\n]}\n")
-    return counts["images"]
+    return counts["images"], missing
 
 
 def categories(class_map: ClassMap) -> list[dict[str, Any]]:
@@ -134,11 +141,10 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Annotation]]:
         content = json.loads(path.read_bytes())
         (image,) = content["images"]
         return dict(image), list(content["annotations"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        found = error.strerror if isinstance(error, OSError) else "no polygons of ours"
-        raise StorageError(
-            f"{path}: cannot be read ({found}); start the run again: it makes the file anew"
-        ) from error
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("holds no polygons of ours") from error
 
 
 def _write_head(file: IO[bytes], class_map: ClassMap) -> None:

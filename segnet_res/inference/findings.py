@@ -81,7 +81,26 @@ def mask_there(
             f"{name} was made by hand and holds {', '.join(map(str, unknown[:5]))}, which no "
             f"class has; {remedy}"
         )
+    if check.standing["masks"].maker is not Maker.RUN:
+        _check_classes(labels, name, check.job.past.classes, class_map)
     return labels
+
+
+def _check_classes(
+    labels: UInt8Array, name: str, before: Sequence[str], class_map: ClassMap
+) -> None:
+    """Refuse a mask by hand whose labels meant other classes when its picture was segmented.
+
+    Raises:
+        ImageError: names the first such label.
+    """
+    pixels = class_pixels(labels, class_map)
+    for label, (then, now) in enumerate(zip(before, class_map.names, strict=False)):
+        if then != now and pixels[label]:
+            raise ImageError(
+                f"{name} was made by hand when {label} was {then!r}, which is {now!r} in this "
+                "checkpoint; correct it, move it away, or use --overwrite"
+            )
 
 
 def notes_of(

@@ -22,7 +22,7 @@ def identity_of(segmenter: Segmenter, path: Path | None) -> dict[str, str]:
     Args:
         segmenter: What segments.
         path: The checkpoint or export that it was opened from; None for a model without a file,
-            which is known by its weights.
+            which is known by its weights and classes.
 
     Raises:
         CheckpointError: when the file has gone meanwhile.
@@ -37,6 +37,7 @@ def identity_of(segmenter: Segmenter, path: Path | None) -> dict[str, str]:
     weights = hashlib.sha256()
     model: Any = getattr(segmenter.runtime, "model", segmenter.runtime)
     weights.update(type(model).__qualname__.encode())
+    weights.update(repr(segmenter.class_map.names).encode())
     state = model.state_dict() if hasattr(model, "state_dict") else {}
     for name, tensor in state.items():
         values = tensor.detach().cpu().float().numpy()

@@ -21,10 +21,19 @@ CREATE TABLE pictures (
 CREATE INDEX names ON pictures (name);
 CREATE INDEX shorts ON pictures (short);
 CREATE INDEX stems ON pictures (stem);
-CREATE TABLE lines (key BLOB PRIMARY KEY, start INTEGER, failed INTEGER) WITHOUT ROWID;
+CREATE TABLE lines (
+    key BLOB PRIMARY KEY, start INTEGER, failed INTEGER, good INTEGER, classes INTEGER
+) WITHOUT ROWID;
 CREATE TABLE owners (path BLOB PRIMARY KEY, key BLOB) WITHOUT ROWID;
 CREATE TABLE files (path BLOB, sha256 TEXT, by_hand INTEGER, PRIMARY KEY (path, sha256))
     WITHOUT ROWID;
+"""
+
+# A line about a failure says nothing of the results that are there, so the last good one is kept.
+_REMEMBER = """
+INSERT INTO lines VALUES (:key, :start, :failed, :good, :classes) ON CONFLICT (key) DO UPDATE SET
+    start = :start, failed = :failed, good = COALESCE(:good, good),
+    classes = CASE WHEN :good IS NULL THEN classes ELSE :classes END
 """
 
 # A result drops its picture's suffix, except where two would then be called alike; those that keep
@@ -48,6 +57,21 @@ class Planned:
     stem: str
 
 
+@dataclass(frozen=True)
+class Past:
+    """What a manifest says of a picture.
+
+    Attributes:
+        latest: Its latest line; None where it cannot be read.
+        good: The latest that tells of results: those that are there, even where it failed since.
+        classes: The names of the classes that the masks of that one hold; none where nothing tells.
+    """
+
+    latest: Record | None = None
+    good: Record | None = None
+    classes: tuple[str, ...] = ()
+
+
 class Index:
     """Pictures of a run and the latest lines of a manifest, in a temporary file.
 
@@ -64,6 +88,8 @@ class Index:
             # Nothing is to be recovered: the next run makes its own.
             self._base.execute("PRAGMA journal_mode = OFF")
         self._read = 0
+        # The classes of each run.
+        self._classes: list[tuple[str, ...]] = [()]
 
     def __len__(self) -> int:
         return self._number("SELECT COUNT(*) FROM pictures")
@@ -150,17 +176,20 @@ class Index:
             for path, sha in journal:
                 self._own(path, sha, by_hand=False)
 
-    def before(self, manifest: Manifest, name: str) -> Record | None:
-        """Return the latest line about a picture; None where there is none that can be read."""
-        start = self._one("SELECT start FROM lines WHERE key = ?", _key(name))
-        if start is None:
-            return None
-        for row in manifest.at(iter([int(start)])):
-            try:
-                return Record.from_row(row)
-            except ValueError:
-                return None
-        return None
+    def past(self, manifest: Manifest, name: str) -> Past:
+        """Return what the lines about a picture say."""
+        found = self._base.execute(
+            "SELECT start, good, classes FROM lines WHERE key = ?", (_key(name),)
+        ).fetchone()
+        if found is None:
+            return Past()
+        start, good, classes = found
+        latest = _record(manifest, start)
+        return Past(
+            latest,
+            latest if good == start else _record(manifest, good),
+            self._classes[classes],
+        )
 
     def known(self, path: str) -> dict[str, bool]:
         """Return the SHA-256 of all that runs put under this name, and whether it is by hand."""
@@ -195,12 +224,19 @@ class Index:
 
     def _remember(self, start: int, row: Row) -> None:
         name = row.get("path")
-        if "run" in row or not isinstance(name, str):
+        if "run" in row:
+            self._classes.append(_class_names(row))
             return
+        if not isinstance(name, str):
+            return
+        failed = row.get("status") != "ok"
         self._base.execute(
-            "INSERT OR REPLACE INTO lines VALUES (?, ?, ?)",
-            (_key(name), start, row.get("status") != "ok"),
-        )
+            _REMEMBER,
+            {
+                "key": _key(name), "start": start, "failed": failed,
+                "good": None if failed else start, "classes": len(self._classes) - 1,
+            },
+        )  # fmt: skip
         try:
             outputs: Iterable[Output] = Record.from_row(row).outputs.values()
         except ValueError:
@@ -263,6 +299,24 @@ def _room() -> Iterator[None]:
             f"the list of pictures cannot be kept in the folder for temporary files ({error}); "
             "make room there, or set TMPDIR to another folder"
         ) from error
+
+
+def _record(manifest: Manifest, start: int | None) -> Record | None:
+    """Return the line that begins at a place; None where it cannot be read."""
+    for row in manifest.at(iter(() if start is None else (start,))):
+        try:
+            return Record.from_row(row)
+        except ValueError:
+            return None
+    return None
+
+
+def _class_names(row: Row) -> tuple[str, ...]:
+    """Return the names of the classes that the first line of a run tells."""
+    try:
+        return tuple(str(entry["name"]) for entry in row["classes"]["classes"])
+    except (KeyError, TypeError):
+        return ()
 
 
 def _key(name: str) -> bytes:

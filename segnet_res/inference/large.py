@@ -8,7 +8,7 @@ holds it, the labels, and the confidence as grey where somebody wants it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class LargeResult:
     """What became of a large picture.
 
     Attributes:
-        labels: (H, W) uint8, refined; equal to the mask.
+        labels: (H, W) uint8, refined, and corrected by who asked for that.
         confidence: Mean over the pixels, 0 to 1.
         conditions: How it was taken.
         notes: As those of `segnet_res.images.Picture`.
@@ -89,6 +89,7 @@ def predict_large(
     name: str,
     threshold: float = 0.0,
     min_region: int = 0,
+    corrected: Callable[[UInt8Array], UInt8Array] | None = None,
 ) -> LargeResult:
     """Segment a picture of up to `MAX_LARGE_PIXELS` and write its results, each whole or not.
 
@@ -99,6 +100,8 @@ def predict_large(
         name: What the picture is called in files of polygons.
         threshold: As for `segnet_res.regions.refine`.
         min_region: See there.
+        corrected: Is given the labels when they are found and their mask is written; what it
+            returns is what all other results show.
 
     Raises:
         ImageError: when the picture cannot be read or is too large.
@@ -123,6 +126,10 @@ def predict_large(
         found.labels = refine(
             found.labels, _sure(found.labels), segmenter.class_map, min_region=min_region
         )
+    if (mask := kinds.pop(KINDS["masks"], None)) is not None:
+        _write(KINDS["masks"], mask, found, segmenter.class_map)
+    if corrected is not None:
+        found.labels = corrected(found.labels)
     showing = [kind for kind in kinds if kind.needs_image]
     for kind in showing:
         # The last one is painted over the picture itself, which nobody needs afterwards.

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segnet_res.errors import StorageError, UsageError
-from segnet_res.inference.index import Index, Planned
+from segnet_res.inference.index import Index, Past, Planned
 from segnet_res.inference.manifest import Manifest, Output, Record
-from segnet_res.inference.outputs import Kind
+from segnet_res.inference.outputs import KINDS, Kind
 from segnet_res.inference.sources import Source
 from segnet_res.spec import Spec
 
@@ -46,8 +46,11 @@ class Job:
         path: The file.
         name: Its path below the source, with ``/`` on every system; the report calls it so.
         outputs: Path of each kind of result below the target, with ``/``.
-        before: What the manifest says of it; None where it says nothing.
+        mask: Path that its mask has or would have, also where masks are not saved: one that
+            somebody has corrected counts all the same.
+        past: What the manifest says of it.
         known: By kind, the SHA-256 of all that runs put there, and whether it was by hand.
+        left: Path of a mask by hand under the name that its results had before; None without one.
         stale: Results of earlier runs under names that no picture has now, by their paths.
         error: Why nothing can be done; None for a picture.
     """
@@ -55,38 +58,54 @@ class Job:
     path: Path
     name: str
     outputs: dict[str, str]
-    before: Record | None = None
+    mask: str
+    past: Past = field(default_factory=Past)
     known: dict[str, dict[str, bool]] = field(default_factory=dict)
     stale: tuple[Output, ...] = ()
+    left: str | None = None
     error: str | None = None
+
+    @property
+    def before(self) -> Record | None:
+        """The latest line about the picture."""
+        return self.past.latest
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of its results, masks first."""
+        return tuple(KINDS[name] for name in self.outputs)
 
 
 def plan_job(planned: Planned, kinds: Iterable[Kind], index: Index, manifest: Manifest) -> Job:
     """Return what there is to know about a picture before it is looked at."""
     found = planned.found
     outputs = {kind.name: f"{kind.name}/{planned.stem}{kind.suffix}" for kind in kinds}
-    before = index.before(manifest, found.name)
+    mask = f"masks/{planned.stem}{KINDS['masks'].suffix}"
+    past = index.past(manifest, found.name)
+    moved = _moved(past.good, outputs | {"masks": mask}, index)
     return Job(
         found.path,
         found.name,
         outputs,
-        before,
-        {kind: index.known(path) for kind, path in outputs.items()},
-        _stale(before, outputs, index),
+        mask,
+        past,
+        {kind: index.known(path) for kind, path in (outputs | {"masks": mask}).items()},
+        tuple(out for kind, out in moved.items() if not out.by_hand and kind in outputs),
+        next((out.path for kind, out in moved.items() if out.by_hand and kind == "masks"), None),
         found.error,
     )
 
 
-def _stale(before: Record | None, outputs: dict[str, str], index: Index) -> tuple[Output, ...]:
-    if before is None:
-        return ()
-    return tuple(
-        output
-        for kind, output in before.outputs.items()
-        if not output.by_hand
-        and outputs.get(kind, output.path) != output.path
+def _moved(good: Record | None, outputs: dict[str, str], index: Index) -> dict[str, Output]:
+    """Return results that have other names now, as long as no other picture has those."""
+    if good is None:
+        return {}
+    return {
+        kind: output
+        for kind, output in good.outputs.items()
+        if outputs.get(kind, output.path) != output.path
         and not index.is_planned(Path(output.path).with_suffix("").relative_to(kind).as_posix())
-    )
+    }
 
 
 def output_stems(names: list[str]) -> list[str]:
@@ -122,6 +141,12 @@ def check_target(source: Source, target: Path, kinds: Iterable[Kind]) -> None:
     place, results = source.root.resolve(), target.resolve()
     if target.exists() and not target.is_dir():
         raise StorageError(f"{target}: is a file; give a folder for the results")
+    if source.is_glob and results in (place, *place.parents):
+        # All that it finds would count as results.
+        raise UsageError(
+            f"{source.given}: lies in the folder that the results go to ({target}); "
+            "give another target"
+        )
     if source.is_folder and place == results:
         raise UsageError(
             f"{target}: source and target are the same folder; give another one for the results"

@@ -87,6 +87,7 @@ class Reports:
         self._header = header
         self._conditions = FolderConditions()
         self._start = time.monotonic()
+        self._missing: list[str] = []
         self._news = True
         self._next = 0.0
 
@@ -98,10 +99,16 @@ class Reports:
 
     def warnings(self) -> list[str]:
         """Return what is to be said about all pictures together."""
-        metadata = self._segmenter.metadata
-        if metadata is None or metadata.conditions is None:
-            return []
-        return self._conditions.judge(metadata.conditions)
+        metadata, said = self._segmenter.metadata, []
+        if self._missing:
+            said.append(
+                f"polygons.json lacks {len(self._missing)} of the pictures, the first because "
+                f"{self._missing[0]}; the next run makes it anew where its picture is still there "
+                "and nothing else lies in its place"
+            )
+        if metadata is not None and metadata.conditions is not None:
+            said += self._conditions.judge(metadata.conditions)
+        return said
 
     def meanwhile(self) -> None:
         """Bring the reports of a run that lasts up to date, as often as is cheap.
@@ -141,7 +148,9 @@ class Reports:
         if wanted.report is not None:
             write_report(wanted.report, self._rows(), self._segmenter.class_map.names)
         if any(kind.name == "polygons" for kind in wanted.kinds):
-            merge_polygons(wanted.target, self._rows(), self._segmenter.class_map)
+            _, self._missing = merge_polygons(
+                wanted.target, self._rows(), self._segmenter.class_map
+            )
         if wanted.html is not None:
             from segnet_res.inference.html import write_html
 

@@ -51,10 +51,10 @@ class Source:
     def __init__(self, given: Path) -> None:
         self.given = given
         self.is_folder = given.is_dir()
-        self._pattern = not given.exists() and glob.has_magic(str(given))
+        self.is_glob = not given.exists() and glob.has_magic(str(given))
         if self.is_folder:
             self.root = given
-        elif self._pattern:
+        elif self.is_glob:
             self.root = _fixed_part(given)
         elif given.exists():
             self.root = given.parent
@@ -66,7 +66,7 @@ class Source:
 
     def nothing(self) -> DataError:
         """Return the error for a source without pictures."""
-        if self._pattern:
+        if self.is_glob:
             return DataError(
                 f"{self.given}: no pictures match; check the pattern, and that the names end in "
                 f"{', '.join(SUFFIXES)}"
@@ -89,7 +89,7 @@ class Source:
         """
         if self.is_folder:
             yield from find_below(self.root, leave_out=target)
-        elif self._pattern:
+        elif self.is_glob:
             yield from self._matching(target.resolve())
         elif self.given.suffix.lower() == LIST_SUFFIX:
             yield from self._listed()
@@ -100,8 +100,18 @@ class Source:
         # Path.glob would take hidden files too, and no absolute pattern.
         for match in glob.iglob(str(self.given), recursive=True):  # noqa: PTH207
             path = Path(match)
-            if is_picture(path.name) and path.is_file() and target not in path.resolve().parents:
+            if (
+                is_picture(path.name)
+                and path.is_file()
+                and target not in path.resolve().parents
+                and not self._behind_a_link(path.parent)
+            ):
                 yield Found(path.relative_to(self.root).as_posix(), path)
+
+    def _behind_a_link(self, folder: Path) -> bool:
+        """Tell whether a link to a folder leads there from the first wildcard on."""
+        below = folder.relative_to(self.root).parts
+        return any(self.root.joinpath(*below[:i]).is_symlink() for i in range(1, len(below) + 1))
 
     def _listed(self) -> Iterator[Found]:
         folder = Path(os.path.abspath(self.root))  # noqa: PTH100 - resolve() would follow links

@@ -56,7 +56,7 @@ class Large:
 
     Attributes:
         staging: Its results, written but not in their places.
-        labels: (H, W) uint8, equal to its mask.
+        labels: (H, W) uint8, equal to its mask, which may be one by hand.
         confidence: Mean over the pixels, 0 to 1.
         conditions: How it was taken.
     """

@@ -108,19 +108,20 @@ class Writer:
         """Judge the mask that is there, and make from it what is missing."""
         before, terms = check.job.before, self._terms
         assert before is not None
-        told = _Told(self._others(check))
-        for kind, file in check.standing.items():
-            if file.maker is Maker.UNKNOWN:
-                self._keep(check, kind, told)
+        told = _Told()
+        for kind in check.job.kinds:
+            if kind.name in check.keep:
+                self._keep(check, kind.name, told)
         labels = mask_there(check, terms.target, self._classes, (before.height, before.width))
         staging = Staging(terms.target, check.job.outputs)
         try:
-            for missing in terms.kinds:
+            for missing in check.job.kinds:
                 if missing.name not in check.keep:
                     draft = staging.draft(missing.name)
                     prediction = Prediction(labels, _NOTHING)
                     missing.write(draft, None, prediction, self._classes, name=check.job.name)
                     self._take(missing.name, check, staging, told)
+            told.outputs = self._others(check, told) | told.outputs
             record = replace(
                 before,
                 spec=None if terms.spec is None else terms.spec.digest,
@@ -148,8 +149,8 @@ class Writer:
     def _put(self, work: Work, prediction: Prediction, staging: Staging) -> FileResult:
         """Write what is missing, measure, judge, put into place and record."""
         check, terms = work.check, self._terms
-        told = _Told(self._others(check))
-        for kind in terms.kinds:
+        told = _Told()
+        for kind in check.job.kinds:
             if self._stays(kind, check, staging, work.image, prediction):
                 self._keep(check, kind.name, told)
             else:
@@ -158,6 +159,7 @@ class Writer:
                 # What somebody has corrected is what the other results show.
                 labels = mask_there(check, terms.target, self._classes, prediction.labels.shape)
                 prediction = Prediction(labels, prediction.confidence)
+        told.outputs = self._others(check, told) | told.outputs
         height, width = prediction.labels.shape
         record = Record(
             check.job.name,
@@ -247,8 +249,11 @@ class Writer:
         if output.by_hand and output != before:
             told.by_hand.append(path)
 
-    def _others(self, check: Check) -> dict[str, Output]:
-        """Return results of kinds that this run does not save but that still hold."""
+    def _others(self, check: Check, told: _Told) -> dict[str, Output]:
+        """Return results of kinds that this run does not save but that still hold.
+
+        What shows another mask than the one that counts now does not, except by somebody's hand.
+        """
         before, terms = check.job.before, self._terms
         if before is None or (before.input, before.checkpoint, before.settings) != (
             check.input,
@@ -257,7 +262,15 @@ class Writer:
         ):
             return {}
         stale = {output.path for output in check.job.stale}
-        return {kind: out for kind, out in before.outputs.items() if out.path not in stale}
+        same_mask = _by_hand(before.outputs) == _by_hand(told.outputs)
+        return {
+            kind: output
+            for kind, output in before.outputs.items()
+            if kind not in told.outputs
+            and output.path not in stale
+            # A mask by hand would have been told, if it were there.
+            and (not output.by_hand if kind == "masks" else same_mask or output.by_hand)
+        }
 
     def _look(self, work: Work, told: _Told) -> dict[str, Any]:
         """Return conditions and notes for the record."""
@@ -270,6 +283,12 @@ class Writer:
         if self._known is not None:
             notes += judge_conditions(measured, self._known)
         return {"conditions": measured.to_dict(), "notes": notes_of(notes, (), told.outputs)}
+
+
+def _by_hand(outputs: dict[str, Output]) -> str | None:
+    """Return the SHA-256 of a mask that somebody made."""
+    mask = outputs.get("masks")
+    return mask.sha256 if mask is not None and mask.by_hand else None
 
 
 def _confidence(work: Work) -> float:

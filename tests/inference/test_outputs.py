@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from segnet_res.classes import ClassMap
-from segnet_res.errors import ImageError, StorageError, UsageError
+from segnet_res.errors import ImageError, UsageError
 from segnet_res.inference import Prediction
 from segnet_res.inference.coco import merge_polygons
 from segnet_res.inference.outputs import KINDS, check_kinds
@@ -152,7 +152,7 @@ def test_masks_come_back_from_merged_polygons(tmp_path):
         KINDS["polygons"].write(path, None, prediction, CLASSES, name=f"{i}.png")
         output = {"path": f"polygons/{i}.json", "sha256": "0" * 64}
         rows.append({"path": f"{i}.png", "status": "ok", "outputs": {"polygons": output}})
-    assert merge_polygons(tmp_path, iter(rows), CLASSES) == 3
+    assert merge_polygons(tmp_path, iter(rows), CLASSES) == (3, [])
     content = json.loads((tmp_path / "polygons.json").read_bytes())
     assert [image["file_name"] for image in content["images"]] == ["0.png", "1.png", "2.png"]
     numbers = [annotation["id"] for annotation in content["annotations"]]
@@ -163,25 +163,22 @@ def test_masks_come_back_from_merged_polygons(tmp_path):
 
 
 def test_merging_nothing_is_a_valid_file(tmp_path):
-    assert merge_polygons(tmp_path, [], CLASSES) == 0
+    assert merge_polygons(tmp_path, [], CLASSES) == (0, [])
     content = json.loads((tmp_path / "polygons.json").read_bytes())
     assert content["images"] == content["annotations"] == []
     assert len(content["categories"]) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"images": 3}', b"[1]", None])
-def test_a_damaged_part_is_named_and_nothing_is_left(tmp_path, damage):
+def test_a_damaged_part_is_named_and_left_out(tmp_path, damage):
     part = tmp_path / "a.json"
     if damage is not None:
         part.write_bytes(damage)
     rows = [{"status": "ok", "outputs": {"polygons": {"path": "a.json"}}}]
-    with pytest.raises(StorageError) as caught:
-        merge_polygons(tmp_path, rows, CLASSES)
-    found = "No such file or directory" if damage is None else "no polygons of ours"
-    assert str(caught.value) == (
-        f"{part}: cannot be read ({found}); start the run again: it makes the file anew"
-    )
-    assert not (tmp_path / "polygons.json").exists()
+    found = "cannot be read (No such file or directory)"
+    reason = found if damage is None else "holds no polygons of ours"
+    assert merge_polygons(tmp_path, rows, CLASSES) == (0, [f"a.json {reason}"])
+    assert json.loads((tmp_path / "polygons.json").read_bytes())["images"] == []
 
 
 def test_no_torch_is_imported():

@@ -64,6 +64,9 @@ def test_targets_that_would_do_harm(tmp_path):
         check_target(source, tmp_path / "masks" / ".." / "masks", kinds)
     with pytest.raises(UsageError, match=r"lies in the folder that the results go to \(.*masks\)"):
         check_target(source, tmp_path, kinds)
+    for place in (tmp_path, tmp_path / "masks"):
+        with pytest.raises(UsageError, match=r"\*\.png: lies in the folder that the results go to"):
+            check_target(Source(tmp_path / "masks" / "*.png"), place, kinds)
     with pytest.raises(StorageError, match="file: is a file; give a folder for the results"):
         check_target(source, tmp_path / "file", kinds)
     (tmp_path / "set").mkdir()

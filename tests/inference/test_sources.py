@@ -46,6 +46,17 @@ def test_a_glob_names_from_its_fixed_part(folder, pattern, names):
     assert list(found(folder / pattern, folder / "out")) == names
 
 
+def test_a_glob_follows_no_links_to_folders(folder):
+    before = found(folder / "**" / "*.png", folder / "out")
+    assert before
+    (folder / "loop").symlink_to(folder)
+    assert found(folder / "**" / "*.png", folder / "out") == before
+    # The part before the first wildcard may be one.
+    assert list(found(folder / "loop" / "*.png", folder / "out")) == list(
+        found(folder / "*.png", folder / "out")
+    )
+
+
 def test_a_list_with_relative_and_absolute_paths(folder, tmp_path):
     other = tmp_path / "other" / "z.png"
     path = folder / "list.txt"
