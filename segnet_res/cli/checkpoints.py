@@ -37,6 +37,7 @@ def list_(
         raise DataError(f"{folder}: no such folder; give the folder that holds checkpoints")
     paths = find_checkpoints(folder)
     if not paths:
+        _check_serving(folder)
         note(f"{folder}: no checkpoints here; `segnet-res train` makes one")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

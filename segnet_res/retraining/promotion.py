@@ -46,6 +46,7 @@ class Promotion:
         registry: Where.
         parent: The file to compare with; None where there is none.
         serving: The promotion of the checkpoint that serves until now; None where none does.
+        lost: Why ``parent`` is not what serves, in one sentence; None where it is.
     """
 
     candidate: Path
@@ -55,6 +56,7 @@ class Promotion:
     registry: Registry
     parent: Path | None
     serving: Entry | None
+    lost: str | None = None
 
     @property
     def target(self) -> Path:
@@ -75,8 +77,8 @@ class Promotion:
 def plan_promotion(candidate: Path, folder: Path, name: str | None = None) -> Promotion:
     """Look at what a promotion would do, before anything is compared.
 
-    Compared with is what serves now; where nothing does, the checkpoint of the folder that the
-    candidate was trained from.
+    Compared with is what serves now; where its file is lost, what served last before it and is
+    still there; where nothing does, the checkpoint of the folder that the candidate came from.
 
     Args:
         candidate: A ``.safetensors`` file, in the folder or elsewhere; from there it is copied.
@@ -97,9 +99,11 @@ def plan_promotion(candidate: Path, folder: Path, name: str | None = None) -> Pr
     sha256 = digest(candidate)
     if now is not None and now.sha256 == sha256:
         raise CheckpointError(f"{candidate}: serves already, as {now.checkpoint}; nothing to do")
-    parent = _parent_in(folder, metadata) if now is None else registry.file_of(now)
+    parent, lost = _last_served(registry, sha256)
+    if parent is None:
+        parent = _parent_in(folder, metadata)
     chosen = _name(candidate, folder) if name is None else name
-    plan = Promotion(candidate, metadata, sha256, chosen, registry, parent, now)
+    plan = Promotion(candidate, metadata, sha256, chosen, registry, parent, now, lost)
     _check_name(plan)
     return plan
 
@@ -121,6 +125,9 @@ def check_training(plan: Promotion, golden: GoldenSet) -> Generator[str, None, t
         DataError: names the pictures.
     """
     notes = []
+    if plan.lost is not None:
+        instead = "nothing" if plan.parent is None else checkpoint_name(plan.parent)
+        notes.append(f"{plan.lost}; the candidate is compared with {instead} instead")
     known, served = plan.metadata.parent, plan.serving
     if served is not None and (known is None or known.split()[-1] != served.sha256[:12]):
         notes.append(
@@ -223,6 +230,20 @@ def check_words(**words: str | None) -> None:
         if text is not None and not text.strip():
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} is empty; say it in a few words, others will read it")
+
+
+def _last_served(registry: Registry, candidate: str) -> tuple[Path | None, str | None]:
+    """Return the file that served last and is still there, and why not the very last."""
+    lost: list[str] = []
+    for entry in reversed(registry.history()):
+        try:
+            file = registry.file_of(entry)
+        except CheckpointError as error:
+            lost.append(str(error))
+            continue
+        if entry.sha256 != candidate:
+            return file, next(iter(lost), None)
+    return None, next(iter(lost), None)
 
 
 def _parent_in(folder: Path, metadata: Metadata) -> Path | None:

@@ -132,6 +132,31 @@ def test_where_none_serves_it_is_compared_with_its_parent(folder, golden, say_al
     assert plan_promotion(stranger, folder).parent is None
 
 
+def test_where_what_served_is_lost_it_is_compared_with_what_served_before(
+    runner, folder, golden, say_always
+):
+    promoted(folder / "old.safetensors", folder, golden)
+    promoted(say_always("mid.safetensors", SCRATCH, shade=1), folder, golden)
+    (folder / "mid.safetensors").write_bytes(b"damaged")
+    blind = say_always("blind.safetensors", SOUND)
+    assert plan_promotion(blind, folder).parent == folder / "old.safetensors"
+    result = runner.invoke(app, words(blind, folder, golden))
+    assert result.exit_code == 1
+    assert "mid.safetensors: is not the file that Ada promoted" in result.stderr
+    assert "the candidate is compared with old instead" in result.stderr
+    assert "2 defects are newly missed" in result.stderr
+    # With nothing left there is nothing to compare with, as at the first promotion.
+    for name in ("old", "mid"):
+        (folder / f"{name}.safetensors").unlink()
+    listed = runner.invoke(app, ["checkpoints", "list", str(folder)])
+    assert "mid.safetensors: is gone, but registry.jsonl says that Ada promoted it" in listed.stderr
+    result = runner.invoke(app, words(blind, folder, golden))
+    assert result.exit_code == 0
+    assert "the candidate is compared with nothing instead" in result.stderr
+    last = Registry(folder).serving()
+    assert (last.checkpoint, last.before, last.comparison) == ("blind", "mid", None)
+
+
 def test_nothing_is_overwritten(folder, golden, say_always):
     candidate = say_always("runs/old/best.safetensors", SCRATCH, shade=1)
     before = (folder / "old.safetensors").read_bytes()
