@@ -240,9 +240,17 @@ def tables(result: dict[str, Any]) -> str:
     lines += [
         "",
         f"Of {flips['defects']:,} defects {flips['found_before']:,} were found before and "
-        f"{flips['found_after']:,} after; {len(flips['newly_missed']):,} are newly missed.",
+        f"{flips['found_after']:,} after; {len(flips['newly_missed']):,} are newly missed. "
+        f"Of the sound photographs {_rates(comparison, 'overkill')} are called defective, of the "
+        f"others {_rates(comparison, 'escape')} are passed.",
     ]
     return "\n".join(lines)
+
+
+def _rates(comparison: dict[str, Any], name: str) -> str:
+    """Write a rate by pictures, before and after."""
+    before, after = (comparison[name]["pictures"][side]["value"] for side in ("before", "after"))
+    return f"{percent(before)} before and {percent(after)} after"
 
 
 def main() -> None:

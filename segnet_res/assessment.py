@@ -117,7 +117,8 @@ class Assessment:
     A picture is defective when its truth holds a pixel of a defect, and called defective when the
     prediction holds at least ``smallest``; a part when one of its pictures is. Overkill is the
     share of the sound that are called defective, escape the share of the defective that are not.
-    Class maps without a background know no sound parts: those rates are 0 of 0.
+    Class maps without a background know no sound parts: those rates are 0 of 0. Pictures without a
+    labelled pixel are in neither.
 
     Attributes:
         pictures: Number of pictures.
@@ -226,7 +227,9 @@ def assess(
     seen = [score for score in classes if score.iou is not None]
     defective, called = defective_pictures(sums, background(class_map), smallest)
     bad_parts, called_parts = _by_part(defective, parts), _by_part(called, parts)
-    judged = background(class_map) is not None
+    # What nobody has labelled is neither sound nor defective.
+    labelled = sums[:, 1].any(axis=1) & (background(class_map) is not None)
+    labelled_parts = _by_part(labelled, parts)
     return Assessment(
         pictures=len(counts),
         parts=int(parts.max()) + 1,
@@ -234,9 +237,9 @@ def assess(
         interval=interval(mean(drawn)),
         enough=bool(seen) and all(score.enough for score in seen),
         classes=tuple(classes),
-        overkill=_rate(called, ~defective & judged),
+        overkill=_rate(called, ~defective & labelled),
         escape=_rate(~called, defective),
-        part_overkill=_rate(called_parts, ~bad_parts & judged),
+        part_overkill=_rate(called_parts, ~bad_parts & labelled_parts),
         part_escape=_rate(~called_parts, bad_parts),
         smallest=smallest,
         resamples=resamples,

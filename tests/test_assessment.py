@@ -130,6 +130,14 @@ def test_a_sound_picture_of_a_defective_part_makes_no_overkill_of_the_part():
     assert (result.overkill, result.part_overkill) == (Rate(1, 1), Rate(0, 0))
 
 
+def test_a_picture_that_nobody_has_labelled_is_neither_sound_nor_defective():
+    counts = np.stack([ALARM, np.zeros_like(ALARM), np.zeros_like(ALARM), FOUND])
+    result = assess(counts, list("aabc"), CLASSES)
+    assert (result.overkill, result.escape) == (Rate(1, 1), Rate(0, 1))
+    # Part a is labelled in one of its pictures, part b in none.
+    assert (result.part_overkill, result.part_escape) == (Rate(1, 1), Rate(0, 1))
+
+
 def test_without_a_background_nothing_is_sound_or_defective():
     counts = np.array([[[5, 1], [2, 9]]])
     result = assess(counts, ["a"], SCENE)

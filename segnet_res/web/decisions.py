@@ -47,10 +47,12 @@ def decide(
         class_map: The classes of both.
 
     Returns:
-        None where nothing says what is allowed.
+        None where nothing says what is allowed, or nothing is labelled.
     """
     labels = judge.refine(prediction.labels, prediction.confidence, class_map)
     ignored = truth == class_map.ignore_index
+    if ignored.all():
+        return None
     if ignored.any():
         labels = np.where(ignored, truth, labels)
     verdicts = [judge.verdict(mask, class_map)["state"] for mask in (truth, labels)]

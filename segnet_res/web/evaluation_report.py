@@ -95,10 +95,10 @@ class PictureRow:
 
         Returns:
             ``found`` and ``escape`` for a defective picture, ``sound`` and ``overkill`` for
-            another one; None without scores or without a background class.
+            another one; None without scores, labelled pixels or a background class.
         """
         empty = background(class_map)
-        if self.counts is None or empty is None:
+        if self.counts is None or empty is None or not self.counts.any():
             return None
         defects = np.arange(len(class_map)) != empty
         called = int(self.counts[:, defects].sum()) >= smallest

@@ -219,6 +219,10 @@ def test_pixels_without_a_label_are_not_judged(desk, upload):
     pairs = [{"picture": upload("a.png", picture), "mask": upload("a_gt.png", mask)}]
     reply = desk.run({"kind": "pairs", "pairs": pairs}, judge={"limits": {"share": 10}})
     assert reply["rows"][0]["limits_outcome"] == "sound"
+    mask[:] = 255
+    pairs = [{"picture": upload("b.png", picture), "mask": upload("b_gt.png", mask)}]
+    reply = desk.run({"kind": "pairs", "pairs": pairs}, judge={"limits": {"share": 10}})
+    assert [reply["rows"][0][key] for key in ("outcome", "limits_outcome")] == [None, None]
 
 
 def test_border_ious_stand_beside_the_others(desk):
