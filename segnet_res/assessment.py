@@ -228,7 +228,9 @@ def assess(
     defective, called = defective_pictures(sums, background(class_map), smallest)
     bad_parts, called_parts = _by_part(defective, parts), _by_part(called, parts)
     # What nobody has labelled is neither sound nor defective.
-    labelled = sums[:, 1].any(axis=1) & (background(class_map) is not None)
+    labelled = sums[:, 1].sum(axis=1) > 0
+    if background(class_map) is None:
+        labelled = np.zeros_like(labelled)
     labelled_parts = _by_part(labelled, parts)
     return Assessment(
         pictures=len(counts),

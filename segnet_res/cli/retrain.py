@@ -130,7 +130,7 @@ def retrain(
     run = RetrainFolder(out)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("a retraining takes one process; start it without torchrun")
-    _check_modes(status=status, stop=stop, resume=resume, named=checkpoint is not None)
+    _check_modes(context, status=status, stop=stop, resume=resume)
     if status or stop:
         _look(run, stop=stop)
         return
@@ -183,13 +183,23 @@ def _pair(text: str) -> tuple[str, str]:
     return old, new
 
 
-def _check_modes(*, status: bool, stop: bool, resume: bool, named: bool) -> None:
+def _check_modes(context: typer.Context, *, status: bool, stop: bool, resume: bool) -> None:
     modes = {"--status": status, "--stop": stop, "--resume": resume}
     chosen = [name for name, wanted in modes.items() if wanted]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} exclude each other; choose one")
-    if chosen and named:
-        raise UsageError(f"{chosen[0]} knows its checkpoint and dataset; give --out alone")
+    if not chosen:
+        return
+    usable = {"out", "status", "stop", "resume"} | (
+        {"background", "leave_out"} if resume else set()
+    )
+    for name in context.params.keys() - usable:
+        # Whoever gives it believes that it counts.
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE":
+            raise UsageError(
+                f"{chosen[0]} knows its checkpoint and dataset and all options; give --out alone, "
+                f"without {name.replace('_', '-')}"
+            )
 
 
 def _begin(run: "RetrainFolder", request: "Request", *, background: bool) -> None:

@@ -123,15 +123,16 @@ def _shown_parts(pictures: Sequence[Seen]) -> list[str]:
     # Names of tiles tell parts among all pictures together; others are a part of their own.
     groups = name_groups([key for key, one in zip(keys, pictures, strict=True) if one.part is None])
     told = {}
+    expressions = {one.part[0] for one in pictures if one.part is not None}
     for key, one in zip(keys, pictures, strict=True):
         if one.part is not None:
             groups[key] = "\n".join(one.part)
         if one.told is not None:
             told[key] = one.told
-            if one.part is not None:
-                # Who names a part as the expression calls it means the same one.
-                groups[f"told {key}"] = f"{one.part[0]}\n{one.told}"
-                told[f"told {key}"] = one.told
+            for expression in expressions:
+                # Who names a part as an expression calls it means the same one.
+                groups[f"told {key} {expression}"] = f"{expression}\n{one.told}"
+                told[f"told {key} {expression}"] = one.told
     joined = join_parts(groups, told)
     return [joined[key] for key in keys]
 

@@ -228,16 +228,28 @@ def save_correction(
         return line
 
 
-def check_unchanged(root: Path, picture: Path, *, name: str, opened: str | None) -> None:
-    """Refuse a mask that `save_correction` would refuse because somebody was faster.
-
-    For a mask that no saved one can equal, before anything of the dataset is changed for it.
+def check_saving(
+    root: Path,
+    picture: Path,
+    labels: UInt8Array,
+    *,
+    name: str,
+    state: str,
+    part: str | None,
+    opened: str | None,
+    overwrite: bool,
+) -> None:
+    """Refuse a mask that `save_correction` would refuse, before the dataset gets classes for it.
 
     Args:
         root: The dataset folder.
         picture: The picture.
-        name: Its file name as people know it.
-        opened: See `save_correction`.
+        labels: (H, W) uint8; whatever they stand for, no mask that is there equals them.
+        name: As for `save_correction`, as are the others.
+        state: See there.
+        part: See there.
+        opened: See there.
+        overwrite: See there.
 
     Raises:
         ConflictError: when the mask that is there is another than ``opened``.
@@ -247,8 +259,10 @@ def check_unchanged(root: Path, picture: Path, *, name: str, opened: str | None)
     content = Content(picture)
     with holding(root):
         save = Save(root, content, name)
-        if save.mask is not None and save.mask.sha256 != opened:
+        save.check_picture(labels)
+        if save.mask is not None and save.mask.sha256 != opened and not overwrite:
             raise _conflict(save, save.mask)
+        save.place(state, part, None)
 
 
 @contextmanager

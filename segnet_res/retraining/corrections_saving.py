@@ -62,6 +62,13 @@ class Save:
 
     def check(self, labels: UInt8Array) -> None:
         """Refuse labels that are no mask of the picture, and a picture that cannot be listed."""
+        self.check_picture(labels)
+        unknown = self.info.class_map.unknown(labels)
+        if unknown:
+            raise DataError(unknown_labels(self.stem, unknown, self.info.class_map))
+
+    def check_picture(self, labels: UInt8Array) -> None:
+        """The same, but for the classes that the labels stand for."""
         if not self.stem.isascii() and self.stem != self.stem.encode(errors="ignore").decode():
             raise DataError(
                 f"{self.stem!r}: the name is no UTF-8, so that no split can list it; rename the "
@@ -79,9 +86,6 @@ class Save:
         )
         if labels.shape != size:
             raise DataError(size_mismatch(self.stem, labels.shape, size))
-        unknown = self.info.class_map.unknown(labels)
-        if unknown:
-            raise DataError(unknown_labels(self.stem, unknown, self.info.class_map))
         if self.is_new and part_of(self.stem, self.info) is None:
             raise DataError(
                 f"{self.stem}: the group expression {self.info.group!r} of the dataset does not "

@@ -175,7 +175,7 @@ def load_golden(path: Path) -> GoldenSet:
         )
     try:
         golden = _from_dict(path, content)
-    except (KeyError, TypeError, AttributeError, DataError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, DataError) as error:
         raise _none_of_ours(path, str(error)) from error
     if golden.fingerprint != content.get("fingerprint"):
         raise DataError(

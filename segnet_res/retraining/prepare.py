@@ -1,5 +1,6 @@
 """Everything before the first step of a retraining: classes, data kept apart, weights, plan."""
 
+import math
 import shutil
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -277,8 +278,8 @@ def check_request(request: Request) -> None:
             "--new-share is 1, so that nothing of --base would be trained on; give less, or no "
             "--base"
         )
-    if request.minutes is not None and not request.minutes > 0:
-        raise UsageError(f"--minutes is {request.minutes:g}; give more than 0")
+    if request.minutes is not None and not 0 < request.minutes < math.inf:
+        raise UsageError(f"--minutes is {request.minutes:g}; give a number above 0")
     if request.minutes is not None and "steps" in request.options:
         raise UsageError("--minutes and --steps exclude each other; leave one out")
     meta = read_metadata(request.checkpoint)

@@ -227,8 +227,14 @@ def check_words(**words: str | None) -> None:
         UsageError: when one is empty.
     """
     for name, text in words.items():
-        if text is not None and not text.strip():
-            option = "--" + name.replace("_", "-")
+        option = "--" + name.replace("_", "-")
+        if text is None:
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{option} is {text!r}, which is no UTF-8; type it again") from error
+        if not text.strip():
             raise UsageError(f"{option} is empty; say it in a few words, others will read it")
 
 

@@ -16,6 +16,7 @@ from segnet_res.classes import (
     parse_color,
 )
 from segnet_res.data.dataset import load_info
+from segnet_res.data.names import same_name
 from segnet_res.errors import DataError, UsageError
 from segnet_res.images import UInt8Array
 from segnet_res.retraining.corrections import add_class
@@ -48,7 +49,8 @@ class EditorClasses:
     def gather(cls, *maps: ClassMap) -> "EditorClasses":
         """Take the classes of the first map, then those of the others that it lacks.
 
-        Labels that mean "nothing to report" are one class, whatever they are called.
+        Labels that mean "nothing to report" are one class, whatever they are called, and so are
+        names that differ in capitals and separators alone.
 
         Raises:
             DataError: when they are more than a mask can hold.
@@ -66,7 +68,7 @@ class EditorClasses:
         for other in maps[1:]:
             nothing = background(other) if empty is not None else None
             for i, name in enumerate(other.names):
-                if name not in names and i != nothing:
+                if same_name(name, names) is None and i != nothing:
                     names.append(name)
                     colors.append(free_color(other.colors[i], colors))
         if len(names) > MAX_CLASSES:
@@ -103,8 +105,9 @@ class EditorClasses:
         ]
 
     def _label(self, name: str, *, first: bool, names: Sequence[str]) -> int:
-        if name in self.names:
-            return self.names.index(name)
+        known = same_name(name, self.names)
+        if known is not None:
+            return self.names.index(known)
         nothing = first and background(ClassMap.from_names(list(names))) == 0
         return 0 if nothing and self.background == 0 else IGNORE
 
@@ -186,7 +189,7 @@ def free_color(wanted: Color, taken: Sequence[Color]) -> Color:
 
 def _in(class_map: ClassMap, editor: EditorClasses, label: int) -> int | None:
     """Return the label in a dataset of one in the editor, or None."""
-    name = editor.names[label]
-    if name in class_map.names:
-        return class_map.names.index(name)
+    known = same_name(editor.names[label], class_map.names)
+    if known is not None:
+        return class_map.names.index(known)
     return background(class_map) if label == editor.background else None

@@ -169,7 +169,8 @@ class Opener:
         own_count = classes.own if own is not None else 0
         if draft is not None and start in ("best", "draft"):
             labels = classes.take(draft.labels, draft.classes, draft.ignore)
-            opened = draft.opened if _same_dataset(draft, fields) else _NOT_KNOWN
+            # In another dataset the draft has seen no mask: one that is there must not go unseen.
+            opened = draft.opened if _same_dataset(draft, fields) else None
             return _Begun("draft", labels, classes, own_count, None, draft.proposed_by, opened)
         if saved is not None and own is not None and start in ("best", "draft", "saved"):
             labels = classes.take(saved.labels, own.names, own.ignore_index)

@@ -89,35 +89,44 @@ class Known:
             return line.state
         return "labelled" if stem in self.masks else ""
 
-    def stem_of(self, path: Path, fingerprints: Fingerprints, sizes: dict[int, list[str]]) -> str:
-        """Return the stem of the same picture, or an empty text.
 
-        Args:
-            path: A picture anywhere.
-            fingerprints: Tell which pictures are the same.
-            sizes: What `by_size` gave; only files of one size are compared.
-        """
-        try:
-            candidates = sizes.get(path.stat().st_size, [])
-        except OSError:
-            return ""
-        for stem in candidates:
-            if self.images[stem] == path:
-                return stem
-        if not candidates:
-            return ""
-        same = fingerprints.of(path)
-        return next((s for s in candidates if fingerprints.of(self.images[s]) == same), "")
+class Same:
+    """Finds the pictures of a dataset that files anywhere are copies of.
 
-    def by_size(self) -> dict[int, list[str]]:
-        """Return the stems by the size of their pictures in bytes."""
-        sizes: dict[int, list[str]] = {}
-        for stem, path in self.images.items():
+    Only files of one size in bytes are compared, each by its hash and once.
+
+    Args:
+        known: The dataset.
+        fingerprints: Tell which pictures are the same.
+    """
+
+    def __init__(self, known: Known, fingerprints: Fingerprints) -> None:
+        self._known = known
+        self._fingerprints = fingerprints
+        self._stems = {path: stem for stem, path in known.images.items()}
+        self._sizes: dict[int, list[str]] = {}
+        self._by_content: dict[int, dict[str, str]] = {}
+        for stem, path in known.images.items():
             try:
-                sizes.setdefault(path.stat().st_size, []).append(stem)
+                self._sizes.setdefault(path.stat().st_size, []).append(stem)
             except OSError:
                 continue  # deleted since
-        return sizes
+
+    def stem_of(self, path: Path) -> str:
+        """Return the stem of the same picture, or an empty text."""
+        if path in self._stems:
+            return self._stems[path]
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return ""
+        if size not in self._sizes:
+            return ""
+        if size not in self._by_content:
+            found = self._by_content[size] = {}
+            for stem in self._sizes[size]:
+                found.setdefault(self._fingerprints.of(self._known.images[stem]), stem)
+        return self._by_content[size].get(self._fingerprints.of(path), "")
 
 
 class Places:
@@ -183,11 +192,11 @@ class Places:
                 "choose one of its subfolders"
             )
         known = Known.of(self.dataset(dataset)) if dataset else None
-        sizes = known.by_size() if known else {}
+        same = Same(known, self._fingerprints) if known else None
         rows = []
         for file, path in paths.items():
             row = {"file": file, "state": "", "split": ""}
-            stem = known.stem_of(path, self._fingerprints, sizes) if known else ""
+            stem = same.stem_of(path) if same else ""
             if known and stem:
                 row |= {"state": known.state(stem), "split": known.splits.get(stem, "")}
             rows.append(row)
@@ -206,10 +215,10 @@ class Places:
         if not dataset:
             return lambda _: ""
         known = Known.of(self.dataset(dataset))
-        sizes = known.by_size()
+        same = Same(known, self._fingerprints)
 
         def state(path: Path) -> str:
-            stem = known.stem_of(path, self._fingerprints, sizes)
+            stem = same.stem_of(path)
             return known.state(stem) if stem else ""
 
         return state

@@ -18,7 +18,7 @@ from segnet_res.retraining.corrections import (
     Annotation,
     ConflictError,
     add_class,
-    check_unchanged,
+    check_saving,
     make_dataset,
     save_correction,
 )
@@ -147,9 +147,18 @@ class Keeper:
         labels, names, colors = self._mask(fields, picture)
         overwrite = fields.get("overwrite") is True
         try:
-            if not overwrite and _shows_new_class(labels, names, root):
+            if _shows_new_class(labels, names, root):
                 # By the time that the mask is saved the class has joined the dataset.
-                check_unchanged(root, picture.path, name=picture.name, opened=_opened(fields))
+                check_saving(
+                    root,
+                    picture.path,
+                    labels,
+                    name=picture.name,
+                    state=str(state),
+                    part=_text(fields, "part") or None,
+                    opened=_opened(fields),
+                    overwrite=overwrite,
+                )
             line = save_correction(
                 root,
                 picture.path,

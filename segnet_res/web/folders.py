@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segnet_res.data import SPLITS
 from segnet_res.errors import DataError
-from segnet_res.images import find_images
+from segnet_res.images import SUFFIXES, find_images
 
 # Deep enough for <folder>/<customer>/<dataset>; deeper trees would make each look a long one.
 _DEPTH = 3
@@ -78,6 +78,18 @@ class Folders:
             for path in find_images(place)
             if path.resolve().is_relative_to(root)
         }
+
+    def picture(self, place: Path, name: str) -> Path | None:
+        """Return one of the `pictures` by its name, without a look at all the others."""
+        parts = name.split("/")
+        if any(not part or part.startswith(".") or "\\" in part for part in parts):
+            return None
+        path, root = place.joinpath(*parts), (self.root or place).resolve()
+        try:
+            inside = path.is_file() and path.resolve().is_relative_to(root)
+        except (OSError, ValueError):
+            return None  # no name that the system knows
+        return path if inside and path.suffix.lower() in SUFFIXES else None
 
     def _find(self, name: str, kind: str, paths: dict[str, Path], known: list[str]) -> Path:
         if name not in known:

@@ -103,10 +103,10 @@ class Pictures:
     def _folder(self, fields: dict[str, Any]) -> Picture:
         folder = self._folders.folder(_text(fields, "folder"))
         file = _text(fields, "file")
-        found = self._folders.pictures(folder)
-        if file not in found:
+        found = self._folders.picture(folder, file)
+        if found is None:
             raise ImageError(f"the folder holds no picture {file!r}; look at the list again")
-        return Picture(file, found[file], uploaded=False)
+        return Picture(file, found, uploaded=False)
 
 
 def _text(fields: dict[str, Any], key: str) -> str:

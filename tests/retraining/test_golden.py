@@ -91,6 +91,13 @@ def test_files_that_are_none(tmp_path, text, message):
     assert message in str(caught.value)
 
 
+def test_channels_that_are_none(golden_file):
+    content = json.loads(golden_file.read_text())
+    golden_file.write_text(json.dumps(content | {"channels": "x"}))
+    with pytest.raises(DataError, match="no golden set"):
+        load_golden(golden_file)
+
+
 def test_paths_do_not_lead_outside(golden_file):
     content = json.loads(golden_file.read_text())
     content["pictures"][0]["image"] = "../../secret.png"

@@ -298,6 +298,16 @@ def test_the_list_warns_of_a_checkpoint_that_is_not_what_was_promoted(
 
 
 @pytest.mark.parametrize("option", ["--by", "--why", "--accept-misses"])
+def test_reasons_that_are_no_text(runner, folder, golden, option):
+    result = runner.invoke(
+        app, words(folder / "old.safetensors", folder, golden, option, "gr\udcf6n")
+    )
+    assert result.exit_code == 2
+    assert f"{option} is 'gr\\udcf6n', which is no UTF-8; type it again" in result.stderr
+    assert not (folder / "registry.jsonl").exists()
+
+
+@pytest.mark.parametrize("option", ["--by", "--why", "--accept-misses"])
 def test_empty_reasons(runner, folder, golden, option):
     result = runner.invoke(app, words(folder / "old.safetensors", folder, golden, option, " "))
     assert result.exit_code == 2

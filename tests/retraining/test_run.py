@@ -92,7 +92,9 @@ def test_what_is_wrong_is_said_before_anything_starts(tmp_path, request_new, tin
         new_share=1,
         bases=(tiny_dataset,),
     )
-    refused(UsageError, "--minutes is -1; give more than 0", minutes=-1)
+    for minutes in (-1, float("inf"), float("nan")):
+        message = f"--minutes is {minutes:g}; give a number above 0"
+        refused(UsageError, message, minutes=minutes)
     refused(UsageError, "--minutes and --steps exclude each other", minutes=1)
     refused(UsageError, "crop is 33, give a multiple of 32", options={"crop": 33})
     refused(UsageError, "no class of the parent is called 'dent'", renamed={"dent": "x"})
@@ -183,7 +185,11 @@ def test_what_is_frozen_cannot_be_left_out_any_more(tmp_path, request_old):
     ("arguments", "message"),
     [
         ("--status --stop", "--status and --stop exclude each other; choose one"),
-        ("a.safetensors b --resume", "--resume knows its checkpoint and dataset; give --out alone"),
+        ("a.safetensors b --resume", "give --out alone, without "),
+        ("--resume --golden g.json", "give --out alone, without golden"),
+        ("--resume --epochs 3 --background", "give --out alone, without epochs"),
+        ("--status --leave-out", "give --out alone, without leave-out"),
+        ("--stop --minutes 3", "--stop knows its checkpoint and dataset and all options; give"),
         ("a.safetensors", "checkpoint or dataset is missing; give both"),
         ("a.safetensors b --rename crack", "--rename is 'crack'; write OLD=NEW"),
         ("--status", "no retraining is here"),

@@ -176,6 +176,15 @@ def test_a_part_that_people_have_named_is_one_part_in_all_datasets(tiny_dataset,
     ]
 
 
+def test_a_part_that_is_named_as_another_dataset_s_expression_calls_it(tiny_dataset, new_dataset):
+    with (tiny_dataset / "dataset.yaml").open("a") as file:
+        file.write("group: '.$'\n")
+    # The page's own new datasets have no expression.
+    tell_part(new_dataset, "p", "d")
+    clashes = find_clashes(seen(new_dataset, "train"), seen(tiny_dataset, "val"))
+    assert [str(clash) for clash in clashes] == ["dents train: p shows the part of tiny val: d"]
+
+
 def test_photographs_of_one_tile_are_of_one_part_in_all_datasets(tiny_dataset, new_dataset):
     names = {"p": "MT_Fray/exp2_num_500", "q": "MT_Fray/exp2_num_9000"}
     for root, stems in ((new_dataset, names), (tiny_dataset, {"d": "MT_Free/exp3_num_520"})):

@@ -451,6 +451,75 @@ def test_the_drafts_of_a_dataset_do_not_count_as_masks_of_another(desk, data):
     assert desk.labels(reply).tolist() == [[1] * 6] * 4
 
 
+def test_a_draft_of_another_dataset_does_not_replace_what_somebody_saved(desk):
+    desk.ask("new_dataset", name="bolts", names=["background", "scratch"], model="bright")
+    desk.keep("draft", NEW, np.full((4, 6), 1), desk.open(NEW, dataset="bolts"), dataset="bolts")
+    bob = {"browser": "b" * 16, "who": "Bob"}
+    begun = desk.open(NEW, person=bob)
+    desk.keep("save", NEW, np.full((4, 6), 2), begun, person=bob, state="done")
+    reply = desk.open(NEW)
+    # The page says by whom it was saved since, because that is not what the draft was begun on.
+    assert (reply["origin"], reply["opened"], reply["saved"]["who"]) == ("draft", None, "Bob")
+    answer = desk.keep("save", NEW, np.full((4, 6), 1), reply, state="done")
+    assert answer["conflict"]["who"] == "Bob"
+    answer = desk.keep("save", NEW, np.full((4, 6), 1), reply, state="done", overwrite=True)
+    assert answer["saved"]["revision"] == 2
+
+
+def test_what_is_refused_leaves_no_class_behind(desk, data):
+    with (data / "parts/dataset.yaml").open("a") as file:
+        file.write("group: 'cap\\d+'\n")
+    opened = desk.open(NEW)
+    rows = [*opened["classes"], {"index": 3, "name": "fray", "color": "#123456", "own": False}]
+    for overwrite in (False, True):
+        answer = desk.keep(
+            "save", NEW, np.full((4, 6), 3), opened, classes=rows, state="done", overwrite=overwrite
+        )
+        assert "the group expression 'cap\\\\d+' of the dataset does not match" in answer["error"]
+    assert load_info(data / "parts").class_map == DATASET
+    assert not annotations(data / "parts")
+
+
+def test_classes_that_differ_in_capitals_alone_are_one(desk, data):
+    path = data / "parts/dataset.yaml"
+    path.write_text(path.read_text().replace("scratch", "Scratch_"))
+    opened = desk.open(NEW)
+    assert names(opened) == [("background", True), ("dent", True), ("Scratch_", True)]
+    answer = desk.keep("save", NEW, desk.labels(opened), opened, state="done")
+    assert answer["saved"]["state"] == "done"
+    assert load_info(data / "parts").class_map.names == ("background", "dent", "Scratch_")
+
+
+def test_names_that_are_no_picture_of_the_folder(desk, data):
+    (data / ".hidden").mkdir()
+    write_png(data / ".hidden/a.png", np.zeros((4, 6)))
+    write_png(data.parent / "outside.png", np.zeros((4, 6)))
+    (data / "new/link.png").symlink_to(data.parent / "outside.png")
+    (data / "new/notes.txt").write_text("no picture")
+    wrong = ["../parts/images/old.png", "../../outside.png", "link.png", "notes.txt", "deep", "",
+             "deep//b.png", "./a.png", "/etc/passwd", "a.png\0", "x" * 5000, "..", "no.png",
+             "deep\\b.png"]  # fmt: skip
+    for file in wrong:
+        assert "the folder holds no picture" in desk.open(in_folder(file))["error"], file
+    assert "holds no picture" in desk.open(in_folder(".hidden/a.png", "."))["error"]
+    assert desk.open(in_folder("deep/b.png"))["error"] is None
+
+
+def test_many_pictures_of_one_size_are_hashed_once(desk, data, monkeypatch):
+    from segnet_res.web.annotation_places import Fingerprints
+
+    for i in range(20):
+        pixels = np.full((4, 6), i)
+        for place in (data / "parts/images", data / "many"):
+            place.mkdir(exist_ok=True)
+            Image.fromarray(np.asarray(pixels, np.uint8)).save(place / f"n{i}.bmp")
+    asked, of = [], Fingerprints.of
+    monkeypatch.setattr(Fingerprints, "of", lambda self, path: asked.append(path) or of(self, path))
+    rows = desk.ask("list", folder="many", dataset="parts")["pictures"]
+    assert len(rows) == 20
+    assert len(asked) == 40
+
+
 def test_the_folder_of_runs_holds_no_datasets(make_backend, data, storage):
     from segnet_res.web.folders import Folders
 
