@@ -21,6 +21,7 @@ import numpy as np
 from measure import peak_of
 from PIL import Image
 
+from segnet_res.checkpoint import short_hash
 from segnet_res.data.synth import draw_part
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +62,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     pixels = options.side**2
     return {
         "checkpoint": options.checkpoint.name,
+        "hash": short_hash(options.checkpoint),
         "side": options.side,
         "colour": not options.grey,
         "save": options.save.split(","),

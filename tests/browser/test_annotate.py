@@ -126,6 +126,11 @@ def test_a_wrong_mask_is_corrected_and_saved_with_who_and_when(page, data, segme
     page.get_by_role("textbox", name="Your name").fill("Ada")
     page.get_by_role("textbox", name="Part").fill("7")
     paint(page)
+    # Beginning anew takes the mask back, not what is written beside it.
+    wait(page, lambda: page.get_by_role("button", name="Start over from the prediction").click(),
+         "opened")  # fmt: skip
+    expect(page.get_by_role("textbox", name="Part")).to_have_value("7")
+    paint(page)
     painted = mask_of(page)
     assert np.count_nonzero(painted != predicted)
     assert set(np.unique(painted[painted != predicted])) == {CRACK}

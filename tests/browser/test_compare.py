@@ -119,6 +119,17 @@ def test_two_checkpoints_on_one_picture(compare, part, segmenter, other):
     )
 
 
+def test_a_picture_that_is_chosen_twice_is_compared_and_counted_once(compare, part):
+    sample = compare.locator(".sr-compare .sr-samples button").first
+    sample.dblclick()
+    expect(compare.locator("[data-number=differ]")).to_be_visible()
+    expect(compare.locator(".sr-compare .sr-busy")).to_have_count(0)
+    assert compare.locator(".sr-compare-picture").count() == 1
+    choose(compare, part)
+    compare.set_input_files("#sr-compare-image", [part])
+    expect(compare.locator(".sr-compare-picture")).to_have_count(2)
+
+
 def test_a_mask_that_is_dropped_too_tells_who_is_right(compare, part, segmenter, tmp_path):
     truth = segmenter.predict(read_image(part)).labels.copy()
     truth[:, 100:] = 1

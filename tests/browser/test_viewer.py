@@ -114,6 +114,15 @@ def test_keys_in_a_field_do_not_reach_the_viewer(inspected):
     expect(inspected.locator(".sr-modes [aria-pressed=true]")).to_have_text("Overlay")
 
 
+def test_space_opens_what_has_the_focus(inspected):
+    details = inspected.locator(".sr-inspect details:visible").first
+    was = details.evaluate("(node) => node.open")
+    details.locator("summary").first.focus()
+    inspected.keyboard.press(" ")
+    expect(inspected.locator(".sr-modes [aria-pressed=true]")).to_have_text("Overlay")
+    assert details.evaluate("(node) => node.open") is not was
+
+
 def test_the_wheel_zooms_at_the_pointer_and_dragging_pans(inspected):
     inspected.get_by_role("button", name="1:1").click()
     box = inspected.locator(".sr-stage canvas").bounding_box()

@@ -117,10 +117,10 @@ export class Editor {
     return this.mask?.labels ?? null;
   }
 
-  // 8-bit grey PNG (Blob) of the labels as they are now.
+  // 8-bit grey PNG (Blob) of the labels, without a stroke that is being made: it may be cancelled.
   png() {
     if (!this.mask) return Promise.reject(new Error(t("editor.empty")));
-    return asFile(this.mask.plane);
+    return asFile({ ...this.mask.plane, data: this.mask.before });
   }
 
   // Pixels that differ from what was opened.

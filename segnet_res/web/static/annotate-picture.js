@@ -105,6 +105,7 @@ export class OpenPicture {
   // Resolves with whether it is there.
   async open(entry, start = "best") {
     const turn = ++this.turn;
+    this.wanted = { entry, start };
     this.onFail(null);
     this.onOpening(entry);
     this.#busy(entry, turn);
@@ -188,6 +189,8 @@ export class OpenPicture {
 
   // Another checkpoint is chosen.
   modelChanged() {
+    // What is on its way comes with the mask of the checkpoint before.
+    if (this.opening && this.wanted) return void this.open(this.wanted.entry, this.wanted.start);
     if (!this.opened) return;
     // Nobody has worked on this one yet: the other checkpoint may propose a better mask.
     const fresh = this.opened.reply.origin === "prediction" && !this.touched;
@@ -281,6 +284,7 @@ export class OpenPicture {
   #idle() {
     clearInterval(this.timer);
     this.opening = false;
+    this.wanted = null;
     this.#rest();
   }
 

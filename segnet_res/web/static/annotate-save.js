@@ -60,8 +60,8 @@ export class SavePanel {
   }
 
   // The server's answer about what is open; null: nothing is.
-  show(reply) {
-    this.part.value = "";
+  show(reply, { keepPart }) {
+    if (!keepPart) this.part.value = "";
     this.part.placeholder = reply?.saved?.part ?? "";
     this.clash.hidden = true;
   }

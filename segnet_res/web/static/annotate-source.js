@@ -55,8 +55,13 @@ export class PictureSource {
     this.#update();
   }
 
-  // Show a place as chosen; whoever calls lists its pictures.
+  // Show a place as chosen; whoever calls lists its pictures. A ranking of another one is of no use.
   set(value) {
+    if (this.value && value !== this.value) {
+      this.run++;
+      this.bar.hide();
+      remember("sessionStorage", JOB_KEY, "");
+    }
     this.#set(value);
     this.#update();
   }

@@ -168,7 +168,12 @@ class AnnotateTab {
     const kept = this.source.value ? [] : this.list.entries;
     this.source.set("");
     const known = new Map(kept.map((entry) => [entry.key, entry]));
-    const chosen = entries.map((entry) => known.get(entry.key) ?? entry);
+    const chosen = entries.map((entry) => {
+      const same = known.get(entry.key);
+      // The tab that it comes from may have moved its sliders since.
+      if (same && entry.sliders) same.sliders = entry.sliders;
+      return same ?? entry;
+    });
     const fresh = chosen.filter((entry) => !known.has(entry.key)).slice(0, MAX_PICTURES - kept.length);
     this.list.set([...kept, ...fresh]);
     const wanted = chosen[index];
@@ -259,7 +264,9 @@ class AnnotateTab {
 
   // Something is open, or nothing any more.
   #shown(entry, reply) {
-    this.save.show(reply);
+    // What is written beside a picture stays until it is saved, whichever mask is begun with.
+    this.save.show(reply, { keepPart: entry !== null && entry === this.written });
+    this.written = entry;
     if (!entry) this.list.current = null;
     this.#remember();
     this.#changed();
@@ -312,6 +319,7 @@ class AnnotateTab {
     const { conflict, saved } = await picture.send({ action: "save", state, overwrite, part });
     if (conflict) return { conflict };
     picture.saved(saved);
+    this.written = null;
     return { said: await this.#goOn(saved, entry) };
   }
 

@@ -5,6 +5,7 @@ import { PictureList } from "./compare-list.js";
 import { Screen } from "./compare-screen.js";
 import { FileError, forgetUploads, uploadFiles } from "./compare-upload.js";
 import { el, recall, remember } from "./dom.js";
+import { Entry } from "./entries.js";
 import { keep, kept } from "./kept.js";
 import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, markSample, sampleList, sampleOf } from "./sources.js";
@@ -190,9 +191,17 @@ class CompareTab {
     }
   }
 
+  // A picture that is listed already would count twice.
   #add(entries, chosen) {
-    this.list.add(entries);
-    if (chosen) this.#choose(chosen);
+    const known = new Map(this.list.entries.map((entry) => [keyOf(entry), entry]));
+    const fresh = [];
+    for (const entry of entries) {
+      if (known.has(keyOf(entry))) continue;
+      known.set(keyOf(entry), entry);
+      fresh.push(entry);
+    }
+    this.list.add(fresh);
+    if (chosen) this.#choose(known.get(keyOf(chosen)));
   }
 
   #remember() {
@@ -270,13 +279,19 @@ class CompareTab {
       await uploadFiles(entry, this.upload);
       this.#remember();
       const models = this.screen.models;
-      const { source, reference } = entry;
+      const { source, reference, mask } = entry;
       const [first, second] = models;
       const asked = { action: "compare", first, second, source, reference, numbers: !looked };
       const reply = await this.asker.ask(asked, (ahead) => progress?.wait(ahead));
       if (models.join("\n") !== this.screen.models.join("\n")) return;
+      if (entry.mask !== mask) {
+        // A mask came meanwhile, which the answer knows nothing of.
+        if (looked) this.asked = null;
+        return;
+      }
       this.#keep(entry, reply);
-      if (wanted()) await this.#show(entry, turn);
+      // Chosen once more, or left and come back to, it is still the picture that is looked at.
+      if (looked && entry === this.list.current) await this.#show(entry, this.turn);
       else this.#updateTable();
     } catch (error) {
       // Uploads expire on the server, while the browser still has the files.
@@ -391,4 +406,9 @@ class CompareTab {
     this.element.classList.remove("sr-busy");
     this.element.dataset.ready = token;
   }
+}
+
+// What a picture of the list is known by.
+function keyOf({ file, source }) {
+  return file ? Entry.keyOf(file) : JSON.stringify(source);
 }

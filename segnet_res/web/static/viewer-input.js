@@ -5,7 +5,7 @@ const STEP = 60;
 // A finger that moves less than this means the place that it touches.
 const TAP = 8;
 
-const FIELDS = "input, select, textarea, button, a, [contenteditable], [role=region][tabindex]";
+const FIELDS = "input, select, textarea, button, a, summary, [contenteditable], [role=region][tabindex]";
 
 export function listen(viewer) {
   pointers(viewer);
@@ -96,7 +96,7 @@ export function isTaken(target, key) {
   if (!field) return false;
   if (key === " " || key.startsWith("Arrow")) return true;
   if (key.startsWith("Page")) return field.matches("input, select, textarea, [contenteditable], [role=region]");
-  return !field.matches("button, a, [type=checkbox], [type=range], [role=region]");
+  return !field.matches("button, a, summary, [type=checkbox], [type=range], [role=region]");
 }
 
 function actions(viewer) {

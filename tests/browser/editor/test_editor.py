@@ -94,6 +94,20 @@ def test_dirty_means_another_mask_than_the_saved_one(desk, spotted):
     assert page.evaluate("window.changes") == changes
 
 
+def test_a_file_holds_no_stroke_that_may_still_be_cancelled(desk, spotted):
+    page = desk.open(spotted)
+    box = page.locator(".sr-stage canvas").bounding_box()
+    page.keyboard.press("2")
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 120)
+    assert not np.array_equal(desk.labels(), spotted)
+    assert np.array_equal(desk.png(), spotted)
+    page.mouse.up()
+    assert np.array_equal(desk.png(), desk.labels())
+    assert not np.array_equal(desk.png(), spotted)
+
+
 def test_every_step_can_be_taken_back_and_made_again(desk):
     start = np.random.default_rng(5).integers(0, 3, (90, 120), np.uint8)
     page = desk.open(start)
