@@ -206,7 +206,7 @@ def test_what_becomes_of_each_class(desk):
         ({"renamed": {"scratch": "sound"}}, "drop it: “counts as” in the table of classes"),
         ({"dropped": {"sound": None}}, "means nothing to report and cannot be dropped"),
         ({"minutes": "ten"}, "the time is ten; give a number up to 10080"),
-        ({"minutes": 0, "options": {}}, "“Minutes” is 0; give more than 0"),
+        ({"minutes": 0, "options": {}}, "“Minutes” is 0; give a number above 0"),
         ({"minutes": 5}, "“Minutes” and “Steps an epoch” exclude each other"),
         ({"new_share": 2}, "the share of new pictures is 2; give a number up to 1"),
         ({"new_share": 1, "bases": ["old/tiles"]}, "so that nothing of “Old pictures” would be"),
