@@ -1,4 +1,4 @@
-"""Arguments and options of every command that predicts, declared once."""
+"""Arguments and options of every command that predicts, declared once, and which were given."""
 
 from pathlib import Path
 from typing import Annotated
@@ -45,3 +45,8 @@ def check_tta(how: str) -> bool:
     if how not in ("none", "flips"):
         raise UsageError(f"tta is {how}; choose none or flips")
     return how == "flips"
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Tell whether somebody has written an option or argument, be it the default."""
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"

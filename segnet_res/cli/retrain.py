@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segnet_res.cli._console import EXIT_UNUSABLE, note, progress, say, warn
+from segnet_res.cli._options import is_given
 from segnet_res.errors import UsageError
 from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE, TrainConfig
 
@@ -195,7 +196,7 @@ def _check_modes(context: typer.Context, *, status: bool, stop: bool, resume: bo
     )
     for name in context.params.keys() - usable:
         # Whoever gives it believes that it counts.
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE":
+        if is_given(context, name):
             raise UsageError(
                 f"{chosen[0]} knows its checkpoint and dataset and all options; give --out alone, "
                 f"without {name.replace('_', '-')}"

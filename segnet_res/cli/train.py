@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segnet_res.cli._console import note, progress, say, warn
+from segnet_res.cli._options import is_given
 from segnet_res.errors import UsageError
 from segnet_res.recipe import AUGMENTATIONS, LOSSES, SCHEDULES, TrainConfig
 
@@ -151,7 +152,7 @@ def _config(context: typer.Context, run: "RunFolder", *, resume: bool) -> TrainC
     given = {
         option.name: context.params[option.name]
         for option in fields(TrainConfig)
-        if getattr(context.get_parameter_source(option.name), "name", "") == "COMMANDLINE"
+        if is_given(context, option.name)
     }
     return TrainConfig(**((run.read_config().to_dict() if resume else {}) | given))
 

@@ -21,9 +21,8 @@ CREATE TABLE pictures (
 CREATE INDEX names ON pictures (name);
 CREATE INDEX shorts ON pictures (short);
 CREATE INDEX stems ON pictures (stem);
-CREATE TABLE lines (
-    key BLOB PRIMARY KEY, start INTEGER, failed INTEGER, good INTEGER, classes INTEGER
-) WITHOUT ROWID;
+CREATE TABLE lines (key BLOB PRIMARY KEY, start INTEGER, good INTEGER, classes INTEGER)
+    WITHOUT ROWID;
 CREATE TABLE owners (path BLOB PRIMARY KEY, key BLOB) WITHOUT ROWID;
 CREATE TABLE files (path BLOB, sha256 TEXT, by_hand INTEGER, PRIMARY KEY (path, sha256))
     WITHOUT ROWID;
@@ -31,8 +30,8 @@ CREATE TABLE files (path BLOB, sha256 TEXT, by_hand INTEGER, PRIMARY KEY (path, 
 
 # A line about a failure says nothing of the results that are there, so the last good one is kept.
 _REMEMBER = """
-INSERT INTO lines VALUES (:key, :start, :failed, :good, :classes) ON CONFLICT (key) DO UPDATE SET
-    start = :start, failed = :failed, good = COALESCE(:good, good),
+INSERT INTO lines VALUES (:key, :start, :good, :classes) ON CONFLICT (key) DO UPDATE SET
+    start = :start, good = COALESCE(:good, good),
     classes = CASE WHEN :good IS NULL THEN classes ELSE :classes END
 """
 
@@ -207,7 +206,7 @@ class Index:
         """
         query = "SELECT start FROM lines"
         if not gone:
-            query += " WHERE NOT failed OR key IN (SELECT key FROM pictures)"
+            query += " WHERE good = start OR key IN (SELECT key FROM pictures)"
         starts = (int(start) for (start,) in self._base.execute(query + " ORDER BY key"))
         yield from manifest.at(starts)
 
@@ -229,14 +228,11 @@ class Index:
             return
         if not isinstance(name, str):
             return
-        failed = row.get("status") != "ok"
+        good = start if row.get("status") == "ok" else None
+        classes = len(self._classes) - 1
         self._base.execute(
-            _REMEMBER,
-            {
-                "key": _key(name), "start": start, "failed": failed,
-                "good": None if failed else start, "classes": len(self._classes) - 1,
-            },
-        )  # fmt: skip
+            _REMEMBER, {"key": _key(name), "start": start, "good": good, "classes": classes}
+        )
         try:
             outputs: Iterable[Output] = Record.from_row(row).outputs.values()
         except ValueError:

@@ -81,29 +81,31 @@ def plan_job(planned: Planned, kinds: Iterable[Kind], index: Index, manifest: Ma
     found = planned.found
     outputs = {kind.name: f"{kind.name}/{planned.stem}{kind.suffix}" for kind in kinds}
     mask = f"masks/{planned.stem}{KINDS['masks'].suffix}"
+    places = outputs | {"masks": mask}
     past = index.past(manifest, found.name)
-    moved = _moved(past.good, outputs | {"masks": mask}, index)
+    moved = _moved(past.good, places, index)
+    old_mask = moved.get("masks")
     return Job(
         found.path,
         found.name,
         outputs,
         mask,
         past,
-        {kind: index.known(path) for kind, path in (outputs | {"masks": mask}).items()},
+        {kind: index.known(path) for kind, path in places.items()},
         tuple(out for kind, out in moved.items() if not out.by_hand and kind in outputs),
-        next((out.path for kind, out in moved.items() if out.by_hand and kind == "masks"), None),
+        old_mask.path if old_mask is not None and old_mask.by_hand else None,
         found.error,
     )
 
 
-def _moved(good: Record | None, outputs: dict[str, str], index: Index) -> dict[str, Output]:
+def _moved(good: Record | None, places: dict[str, str], index: Index) -> dict[str, Output]:
     """Return results that have other names now, as long as no other picture has those."""
     if good is None:
         return {}
     return {
         kind: output
         for kind, output in good.outputs.items()
-        if outputs.get(kind, output.path) != output.path
+        if places.get(kind, output.path) != output.path
         and not index.is_planned(Path(output.path).with_suffix("").relative_to(kind).as_posix())
     }
 

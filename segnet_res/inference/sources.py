@@ -43,6 +43,7 @@ class Source:
         given: As given.
         root: The folder that names are relative to.
         is_folder: Whether a whole folder is taken.
+        is_glob: Whether a pattern is matched.
 
     Raises:
         DataError: when nothing is there.

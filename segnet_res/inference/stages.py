@@ -154,16 +154,6 @@ class Stages:
             stays = kind.name in seen.keep and standing is not None
             if not stays or (standing is not None and standing.maker is Maker.UNKNOWN):
                 outputs[kind.name] = staging.draft(kind.name)
-
-        def corrected(labels: UInt8Array) -> UInt8Array:
-            standing = seen.standing.get("masks")
-            if standing is None or "masks" not in seen.keep or standing.maker is Maker.RUN:
-                return labels
-            if "masks" in outputs and staging.digest("masks") == standing.sha256:
-                # Nobody wrote down who made it, but it is what the model gives.
-                return labels
-            return mask_there(seen, terms.target, self._segmenter.class_map, labels.shape)
-
         try:
             with self._one_large:
                 found = predict_large(
@@ -173,7 +163,7 @@ class Stages:
                     name=seen.job.name,
                     threshold=terms.threshold,
                     min_region=terms.min_region,
-                    corrected=corrected,
+                    corrected=lambda labels: self._corrected(labels, seen, staging),
                 )
         except (ImageError, DeviceError, MemoryError, OSError) as error:
             staging.clear()
@@ -186,6 +176,16 @@ class Stages:
             return replace(work, error=_CHANGED)
         large = Large(staging, found.labels, found.confidence, found.conditions)
         return replace(work, large=large, notes=found.notes, seconds=found.seconds)
+
+    def _corrected(self, labels: UInt8Array, seen: Check, staging: Staging) -> UInt8Array:
+        """Return the mask that somebody made, where there is one, in place of the model's."""
+        standing = seen.standing.get("masks")
+        if standing is None or "masks" not in seen.keep or standing.maker is Maker.RUN:
+            return labels
+        if standing.maker is Maker.UNKNOWN and staging.digest("masks") == standing.sha256:
+            # Nobody wrote down who made it, but it is what the model gives.
+            return labels
+        return mask_there(seen, self._terms.target, self._segmenter.class_map, labels.shape)
 
 
 def _is_pause(item: object) -> bool:

@@ -155,8 +155,9 @@ class Writer:
                 self._keep(check, kind.name, told)
             else:
                 self._take(kind.name, check, staging, told)
-            if kind.name == "masks" and told.outputs["masks"].by_hand:
-                # What somebody has corrected is what the other results show.
+            if kind.name == "masks" and told.outputs["masks"].by_hand and work.large is None:
+                # What somebody has corrected is what the other results show; those of a large
+                # picture are written, and show it already.
                 labels = mask_there(check, terms.target, self._classes, prediction.labels.shape)
                 prediction = Prediction(labels, prediction.confidence)
         told.outputs = self._others(check, told) | told.outputs

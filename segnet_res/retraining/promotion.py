@@ -240,16 +240,16 @@ def check_words(**words: str | None) -> None:
 
 def _last_served(registry: Registry, candidate: str) -> tuple[Path | None, str | None]:
     """Return the file that served last and is still there, and why not the very last."""
-    lost: list[str] = []
+    lost: str | None = None
     for entry in reversed(registry.history()):
         try:
             file = registry.file_of(entry)
         except CheckpointError as error:
-            lost.append(str(error))
+            lost = lost or str(error)
             continue
         if entry.sha256 != candidate:
-            return file, next(iter(lost), None)
-    return None, next(iter(lost), None)
+            return file, lost
+    return None, lost
 
 
 def _parent_in(folder: Path, metadata: Metadata) -> Path | None:

@@ -225,7 +225,7 @@ def _class_map(drawings: Sequence[Drawing], names: Sequence[str], options: MaskO
         if same_name(name, (*found, *IGNORED)) is None:
             found.append(name)
     base = next((name for name in found if _is_base(name)), BACKGROUND)
-    return ClassMap.from_names([base, *dict.fromkeys(n for n in found if n != base)])
+    return ClassMap.from_names([base, *(name for name in found if name != base)])
 
 
 def _is_base(name: str) -> bool:

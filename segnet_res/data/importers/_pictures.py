@@ -59,7 +59,7 @@ class Pictures:
                 "them, or write the folder into the annotations"
             )
         (found,) = chosen
-        if best[0] == 1 and _folder(wanted) and _folder(found):
+        if best[0] == 1 and _tells_folder(wanted) and _tells_folder(found):
             self.elsewhere[name] = str(found)
         return self.source / found
 
@@ -86,10 +86,10 @@ class Pictures:
         return same, in_split, self.source / path.parent == file.parent
 
 
-def _folder(path: PurePosixPath) -> str | None:
-    """Return the folder that a picture is in; one that says nothing of the picture is none."""
+def _tells_folder(path: PurePosixPath) -> bool:
+    """Tell whether a picture is in a folder whose name says which pictures are there."""
     told = [p for p in path.parent.parts if p != "/" and p.casefold() not in PLAIN_FOLDERS]
-    return told[-1] if told and split_of(told[-1]) is None else None
+    return bool(told) and split_of(told[-1]) is None
 
 
 def split_of(name: str) -> str | None:

@@ -24,8 +24,8 @@ export class OpenPicture {
     this.mine = null;
     // Counts openings: what belongs to an earlier one is dropped.
     this.turn = 0;
-    // Whether another picture or mask is on its way.
-    this.opening = false;
+    // The picture or mask that is on its way: {entry, start}, or null.
+    this.wanted = null;
     // A promise that ends with the save under way, or null.
     this.saving = null;
     // How many wait for leaving what is open.
@@ -62,7 +62,7 @@ export class OpenPicture {
 
   // Whether what is open stays and can be worked on: nothing else is chosen, and nothing is saved.
   get settled() {
-    return !this.opening && !this.saving && !this.leaving;
+    return !this.wanted && !this.saving && !this.leaving;
   }
 
   // Keep what is open before something else takes its place; false when that fails: it stays then.
@@ -190,7 +190,7 @@ export class OpenPicture {
   // Another checkpoint is chosen.
   modelChanged() {
     // What is on its way comes with the mask of the checkpoint before.
-    if (this.opening && this.wanted) return void this.open(this.wanted.entry, this.wanted.start);
+    if (this.wanted) return void this.open(this.wanted.entry, this.wanted.start);
     if (!this.opened) return;
     // Nobody has worked on this one yet: the other checkpoint may propose a better mask.
     const fresh = this.opened.reply.origin === "prediction" && !this.touched;
@@ -276,14 +276,12 @@ export class OpenPicture {
     clearInterval(this.timer);
     this.timer = setInterval(tell, 1000);
     // What is painted into a picture that is about to go would be lost.
-    this.opening = true;
     this.#rest();
     tell();
   }
 
   #idle() {
     clearInterval(this.timer);
-    this.opening = false;
     this.wanted = null;
     this.#rest();
   }
@@ -291,7 +289,7 @@ export class OpenPicture {
   // Hold the editor still or let it go, and give it back the focus that it has lost by that.
   #rest() {
     const { node, viewer } = this.editor;
-    const held = this.opening || Boolean(this.saving);
+    const held = Boolean(this.wanted || this.saving);
     const active = document.activeElement;
     if (held && !node.inert) this.focused = node.contains(active) ? active : null;
     node.inert = held;
