@@ -90,7 +90,7 @@ class Opener:
             user: Who has logged in, or None.
 
         Yields:
-            ``waiting`` replies, then one ``opened``: plain lists, texts and numbers. ``origin`` is
+            the replies of `in_turn`, the last an ``opened``: plain lists and texts. ``origin`` is
             "draft", "saved", "prediction" or "empty"; ``files`` has the mask that the editor begins
             with and, of a prediction, the same as ``proposal``; ``opened`` the hash of the mask in
             the dataset. With an ``error``, ``gone`` says that an upload is no longer here.

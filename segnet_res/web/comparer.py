@@ -96,7 +96,7 @@ class Comparer:
         """Answer one request by its ``action``.
 
         Yields:
-            For ``compare`` the ``waiting`` replies, then one ``comparison``; for ``choices`` the
+            For ``compare`` the replies of `in_turn`, the last a ``comparison``; for ``choices`` the
             checkpoints, datasets and samples there are now; for ``pictures`` those of a split.
         """
         fields: dict[str, Any] = content if isinstance(content, dict) else {}

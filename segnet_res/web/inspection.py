@@ -117,7 +117,7 @@ class Inspector:
         """Inspect one picture when its turn has come.
 
         Yields:
-            ``waiting`` replies, then one ``result``: plain lists, texts and numbers. ``error`` is
+            the replies of `in_turn`, the last a ``result``: plain lists and texts. ``error`` is
             a sentence when there is no result; ``reference_error`` one when the reference mask
             cannot be used; ``warnings`` lists sentences that do not stand in the way. ``gone``
             comes with an ``error`` when an upload is no longer here.
@@ -153,7 +153,7 @@ class Inspector:
         """Work out where the model says something else of the mirrored picture.
 
         Yields:
-            ``waiting`` replies, then one ``unsure`` with the ``file`` of the map.
+            the replies of `in_turn`, the last an ``unsure`` with the ``file`` of the map.
         """
         reply, request = new_reply("unsure", content), Request.from_untrusted(content)
         yield from in_turn(self._library.turns, reply, lambda: self._unsure(request))
@@ -162,7 +162,7 @@ class Inspector:
         """Write one file of what is seen.
 
         Yields:
-            ``waiting`` replies, then one ``download`` with the ``file`` and its ``name``.
+            the replies of `in_turn`, the last a ``download`` with the ``file`` and its ``name``.
         """
         reply, request = new_reply("download", content), Request.from_untrusted(content)
         if request.download not in NEED_PICTURE:

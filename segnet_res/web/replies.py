@@ -51,8 +51,11 @@ def in_turn(turns: Turnstile, reply: Reply, work: Callable[[], Reply]) -> Iterat
     """Do the work when its turn has come; before, say how many others are ahead.
 
     Yields:
-        ``{"kind": "waiting", "request", "ahead"}`` while others have their turn, then the reply.
+        ``{"kind": "heard", "request"}`` at once, so that the page does not ask again while the
+        picture is computed; ``{"kind": "waiting", "request", "ahead"}`` while others have their
+        turn; then the reply.
     """
+    yield {"kind": "heard", "request": reply["request"]}
     with turns.enter() as ticket:
         while not ticket.wait(_TELL_SECONDS):
             # Whoever has the turn is working; those behind it are ahead of nobody else.

@@ -22,6 +22,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    Route,
     expect,
 )
 
@@ -276,6 +277,26 @@ def hold_back() -> Callable[[Page, str], Callable[[], None]]:
         return let_go
 
     return hold_back
+
+
+@pytest.fixture
+def lose() -> Callable[[Page, str], list[str]]:
+    """Loses the next question with a text in it, as Gradio now and then does; returns what it was."""
+
+    def lose(page: Page, text: str) -> list[str]:
+        lost: list[str] = []
+
+        def lose_the_first(route: Route) -> None:
+            if lost or text not in (route.request.post_data or ""):
+                return route.continue_()
+            lost.append(route.request.post_data or "")
+            # As if it had joined Gradio's queue, of which nothing is ever heard again.
+            return route.fulfill(json={"event_id": "lost"})
+
+        page.route("**/queue/join*", lose_the_first)
+        return lost
+
+    return lose
 
 
 @pytest.fixture

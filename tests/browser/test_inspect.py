@@ -187,6 +187,13 @@ def test_unusual_pictures_work(page, tmp_path, name, pixels, size, choose):
     expect(page.locator(".sr-source").first).to_contain_text(name)
 
 
+def test_a_picture_whose_question_gets_lost_is_inspected(page, part, choose, lose):
+    lost = lose(page, '"kind":"upload"')
+    choose(page, part)
+    expect(page.locator(".sr-verdict")).to_be_visible()
+    assert len(lost) == 1
+
+
 def test_dropping_a_file_on_the_viewer_inspects_it(page, part, act_and_wait):
     transfer = page.evaluate_handle(
         """(bytes) => {

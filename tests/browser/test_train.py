@@ -170,18 +170,9 @@ def test_killed_with_its_page_gone_it_goes_on_and_becomes_a_candidate(open_train
     assert page.evaluate("window.heard") == {"run": "oil 1"}
 
 
-def test_a_question_that_gets_lost_is_asked_again(open_page, plant):
+def test_a_question_that_gets_lost_is_asked_again(open_page, plant, lose):
     page = open_page(plant.url)
-    lost = []
-
-    def lose_the_first(route):
-        if lost or '"action":"choices"' not in (route.request.post_data or ""):
-            return route.continue_()
-        lost.append(route.request.post_data)
-        # As if it had joined Gradio's queue, of which nothing is ever heard again.
-        return route.fulfill(json={"event_id": "lost"})
-
-    page.route("**/queue/join*", lose_the_first)
+    lost = lose(page, '"action":"choices"')
     to_train(page)
     assert len(lost) == 1
 

@@ -389,7 +389,7 @@ def test_a_mask_is_taken_away_without_the_queue(inspector, upload, picture):
     with inspector._library.turns.enter():
         assert np.array_equal(pixels_of(take(inspector, reply, "mask")), picture > 127)
         drawn = inspector.download({"result": reply["result"], "download": "overlay"})
-        assert next(drawn)["kind"] == "waiting"
+        assert [next(drawn)["kind"] for _ in range(2)] == ["heard", "waiting"]
 
 
 def test_reports_tell_what_was_judged_and_how(inspector, upload, picture):
@@ -481,6 +481,8 @@ def test_those_who_wait_are_told_how_many_are_before(inspector, upload, picture)
             "request": 8, "model": "bright",
             "source": {"kind": "upload", "path": upload("a.png", picture)},
         })  # fmt: skip
+        # The page must not ask again meanwhile: the picture would be computed twice.
+        assert next(asked) == {"kind": "heard", "request": 8}
         assert next(asked) == {"kind": "waiting", "request": 8, "ahead": 2}
     assert next(asked)["kind"] == "result"
 
@@ -490,7 +492,7 @@ def test_whoever_leaves_the_queue_holds_up_nobody(inspector, upload, picture):
     source = {"kind": "upload", "path": image}
     with turns.enter():
         left = inspector.inspect({"request": 1, "model": "bright", "source": source})
-        next(left)
+        assert [next(left)["kind"] for _ in range(2)] == ["heard", "waiting"]
         left.close()
     assert ask(inspector, image=image)["error"] is None
 

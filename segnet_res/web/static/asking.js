@@ -7,11 +7,12 @@ import { t } from "./texts.js";
 
 const LOOK_SECONDS = 5;
 
-// What may be asked a second time, because it changes nothing or the same again. Gradio may lose a
-// question: it ends the stream of a page that waits for nothing just when the next one comes, and
-// forgets what belongs to that stream.
+// What may be asked a second time, because it changes nothing or the same again; so may everything
+// that names no action. Gradio may lose a question: it ends the stream of a page that waits for
+// nothing just when the next one comes, and forgets what belongs to that stream.
 const REPEATABLE = new Set([
-  "choices", "classes", "folders", "freezing", "list", "look", "pictures", "places", "sets", "stop", "watch",
+  "choices", "classes", "compare", "folders", "freezing", "list", "look", "picture", "pictures",
+  "places", "sets", "stop", "watch",
 ]);
 const FIRST_REPEAT = 3;  // of the looks below; each later one after twice the time
 
@@ -40,7 +41,7 @@ export class Asker {
     return new Promise((resolve, reject) => {
       const request = ++this.number;
       const send = () => this.send({ ...fields, request });
-      const again = REPEATABLE.has(fields.action) ? send : null;
+      const again = !fields.action || REPEATABLE.has(fields.action) ? send : null;
       this.pending = { request, resolve, reject, onWaiting, again };
       send();
       this.#watch(request);
@@ -50,7 +51,11 @@ export class Asker {
   #received(reply) {
     const pending = this.pending;
     if (!pending || reply?.request !== pending.request) return;
-    if (reply.kind === "waiting") return pending.onWaiting?.(reply.ahead);
+    if (reply.kind === "heard" || reply.kind === "waiting") {
+      pending.again = null;  // asked once more, the same picture would be computed a second time
+      if (reply.kind === "waiting") pending.onWaiting?.(reply.ahead);
+      return;
+    }
     this.pending = null;
     if (reply.error) pending.reject(Object.assign(new Error(reply.error), { reply }));
     else pending.resolve(reply);
