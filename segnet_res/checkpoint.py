@@ -46,8 +46,9 @@ class Metadata:
         std: Standard deviation of each channel, 0 to 255.
         class_shares: Share of the labelled training pixels of each class, 0 to 1.
         recipe: The options of the training.
-        data: Name, number of pictures and fingerprint of the training data.
-        scores: `Scores.to_dict` on the validation split.
+        data: Name, number of pictures and fingerprint of the training data; of a final training
+            also ``fingerprint_train`` and ``fingerprint_val``, those of the two splits.
+        scores: `Scores.to_dict` on the validation split; None after a final training.
         parent: The checkpoint that the training started from: name and short hash.
         created: Date and time in UTC, ISO 8601.
         licence: Note on what the data allow.

@@ -1,14 +1,15 @@
 """How good a model is on a split of a dataset: one confusion matrix over all its pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.boundary import border_counts
 from segnet_res.classes import ClassMap
-from segnet_res.data import Sample, SegmentationDataset
+from segnet_res.data import Sample, SegmentationDataset, fingerprint
 from segnet_res.errors import DataError
 from segnet_res.images import UInt8Array
 from segnet_res.inference import Segmenter
@@ -153,6 +154,23 @@ def check_pictures(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
             f"{name}: the pictures are read as grey, the checkpoint takes RGB; "
             "write `channels: 3` into dataset.yaml, or choose a checkpoint trained on grey"
         )
+
+
+def trained_on(data: Mapping[str, Any], dataset: SegmentationDataset) -> str | None:
+    """Return a sentence when a model was trained on just the pictures of a split, else None.
+
+    Args:
+        data: What the model's checkpoint says about its training data.
+        dataset: The split.
+    """
+    keys = ("fingerprint", "fingerprint_train", "fingerprint_val")
+    known = {data[key] for key in keys if key in data}
+    if not known or fingerprint(dataset) not in known:
+        return None
+    return (
+        f"the checkpoint was trained on these {len(dataset)} pictures of "
+        f"{dataset.info.name}, {dataset.split}, so its scores flatter; measure it on others"
+    )
 
 
 def read_samples(dataset: SegmentationDataset) -> Iterator[Sample]:

@@ -58,6 +58,8 @@ class TrainConfig:
         amp: Compute in bfloat16 where the device does that fast.
         compile: Compile the model with `torch.compile`.
         device: ``auto``, ``cpu`` or ``cuda``.
+        final: Train on ``val`` as well and measure nothing: what the last training before a
+            delivery does, once runs without it have settled the options.
 
     Raises:
         UsageError: when a value is out of its range; all such values are named at once.
@@ -93,6 +95,7 @@ class TrainConfig:
     amp: bool = True
     compile: bool = False
     device: str = "auto"
+    final: bool = False
 
     def __post_init__(self) -> None:
         problems = [

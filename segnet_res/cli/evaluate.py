@@ -43,9 +43,9 @@ def evaluate(
 
     Example: segnet-res evaluate checkpoints/magnetic-tile.safetensors data/tiles --split val
     """
-    from segnet_res.cli._console import progress
+    from segnet_res.cli._console import progress, warn
     from segnet_res.data import SegmentationDataset
-    from segnet_res.evaluation import evaluate_each
+    from segnet_res.evaluation import evaluate_each, trained_on
     from segnet_res.inference import Segmenter
 
     check_json(json_file)
@@ -59,6 +59,9 @@ def evaluate(
         flips=check_tta(tta),
         precision=precision,
     )
+    doubt = segmenter.metadata and trained_on(segmenter.metadata.data, samples)
+    if doubt:
+        warn(doubt)
     with progress("evaluating", len(samples), unit="pictures") as bar:
         for matrix in evaluate_each(segmenter, samples):
             bar.advance(note=f"mIoU {format_ratio(matrix.scores().miou)}")

@@ -106,6 +106,10 @@ def train(
     ] = _BASE.workers,
     amp: Annotated[bool, typer.Option(help="bfloat16 where it is fast.")] = _BASE.amp,
     compile: Annotated[bool, typer.Option("--compile", help="Compile the model.")] = _BASE.compile,
+    final: Annotated[
+        bool,
+        typer.Option("--final", help="Train on val too and measure nothing, to deliver."),
+    ] = _BASE.final,
     licence: Annotated[
         str | None, typer.Option(help="Note on what the data allow, kept in the checkpoint.")
     ] = None,
@@ -114,6 +118,9 @@ def train(
 
     RUN gets best.safetensors, last.safetensors, metrics.csv, curves.png and TensorBoard events
     after every epoch. Stop it any time; --resume goes on and ends with the same weights.
+
+    --final is for the last run, once runs without it have settled the options: rare defects are
+    too few to leave some out. Quote the scores of a run without it.
 
     Examples of use:
 
@@ -140,11 +147,11 @@ def train(
         raise
     if _leads():
         best = read_metadata(run.best)
-        say(
-            f"{'' if trained else 'the run was finished before: '}best mIoU "
-            f"{_percent((best.scores or {}).get('miou'))} in epoch {best.recipe['epoch']}: "
-            f"{run.best}"
-        )
+        epoch = f"epoch {best.recipe['epoch']}: {run.best}"
+        found = f"best mIoU {_percent((best.scores or {}).get('miou'))} in {epoch}"
+        if config.final:
+            found = f"trained on train and val, not measured, {epoch}"
+        say(f"{'' if trained else 'the run was finished before: '}{found}")
 
 
 def _config(context: typer.Context, run: "RunFolder", *, resume: bool) -> TrainConfig:
@@ -215,7 +222,7 @@ def _show(events: "Iterator[Event]", config: TrainConfig) -> bool:
                     note=f"loss {event.loss:.4f}{miou}",
                 )
             elif isinstance(event, Epoch):
-                miou = f"  mIoU {_percent(event.scores.miou)}"
+                miou = _miou(event)
                 say(_line(event))
             elif isinstance(event, Validation):
                 bar.advance(0, note=f"validating {event.done}/{event.total}")
@@ -224,11 +231,15 @@ def _show(events: "Iterator[Event]", config: TrainConfig) -> bool:
 
 def _line(epoch: "Epoch") -> str:
     digits = len(str(epoch.epochs))
+    best = "" if epoch.scores is None else " best" if epoch.best else "     "
     return (
-        f"epoch {epoch.number:{digits}}/{epoch.epochs}  loss {epoch.loss:.4f}  "
-        f"mIoU {_percent(epoch.scores.miou)}{' best' if epoch.best else '     '}  "
+        f"epoch {epoch.number:{digits}}/{epoch.epochs}  loss {epoch.loss:.4f}{_miou(epoch)}{best}  "
         f"{epoch.images_per_second:.1f} images/s  {epoch.seconds:.0f} s"
     )
+
+
+def _miou(epoch: "Epoch") -> str:
+    return "" if epoch.scores is None else f"  mIoU {_percent(epoch.scores.miou)}"
 
 
 def _percent(value: float | None) -> str:

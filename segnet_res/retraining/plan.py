@@ -124,7 +124,8 @@ def choose_options(
 
     Crop, batch, loss and augmentation are those of the parent, the learning rate is a sixteenth of
     its own, and the number of steps follows from the number of new pictures and the device. New
-    classes get the rate of a first training and more steps.
+    classes get the rate of a first training, more steps, and instead of the adjusted loss the
+    relaxed one.
 
     Args:
         recipe: What the parent's checkpoint says about its training.
@@ -173,7 +174,12 @@ def choose_options(
         "amp": fresh.amp,
         "compile": fresh.compile,
         "device": device,
+        # A candidate is chosen, and compared with its parent, by what it was not trained on.
+        "final": False,
     }
+    if new_classes and before.loss == "adjusted":
+        # A last stage ends with a faint balance, by which what is new and rare is learnt late.
+        chosen |= {"loss": fresh.loss, "relax": fresh.relax}
     return replace(before, **(chosen | dict(given)))
 
 

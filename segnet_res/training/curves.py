@@ -12,6 +12,8 @@ FIXED = ("epoch", "loss", "lr", "miou", "pixel_accuracy", "images_per_second", "
 def draw_curves(history: list[dict[str, Any]], path: Path) -> None:
     """Draw loss, mIoU and the IoU of each class over the epochs as PNG.
 
+    Of a final training, which has no scores, only the loss.
+
     Args:
         history: One dictionary an epoch, keys `FIXED` and ``iou_<class>``; None draws no point.
         path: The PNG file.
@@ -23,17 +25,18 @@ def draw_curves(history: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     epochs = [row["epoch"] for row in history]
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    classes = [key for key in history[0] if key.startswith("iou_")]
+    figure = Figure(figsize=(10 if classes else 5, 4), layout="constrained")
+    left, *others = figure.subplots(1, 2 if classes else 1, squeeze=False)[0]
     left.plot(epochs, [row["loss"] for row in history], color="black", marker=".")
     left.set(title="Training loss", xlabel="epoch", ylim=(0, None))
-    for key in history[0]:
-        if key.startswith("iou_"):
+    for right in others:
+        for key in classes:
             right.plot(epochs, _values(history, key), linewidth=1, label=key.removeprefix("iou_"))
-    right.plot(epochs, _values(history, "miou"), color="black", linewidth=2, label="mIoU")
-    right.set(title="IoU on the validation split", xlabel="epoch", ylim=(0, 1))
-    right.legend(fontsize="small", ncols=2, loc="lower right")
-    for axes in (left, right):
+        right.plot(epochs, _values(history, "miou"), color="black", linewidth=2, label="mIoU")
+        right.set(title="IoU on the validation split", xlabel="epoch", ylim=(0, 1))
+        right.legend(fontsize="small", ncols=2, loc="lower right")
+    for axes in (left, *others):
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
     with atomic_write(path) as file:

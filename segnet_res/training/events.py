@@ -41,8 +41,9 @@ class Epoch:
         number: From 1.
         epochs: How many there will be.
         loss: Mean over the steps.
-        scores: On the validation split, by the same `evaluate` as the command's.
-        best: Whether its mIoU is the best so far.
+        scores: On the validation split, by the same `evaluate` as the command's; None in a final
+            training, which measures nothing.
+        best: Whether its mIoU is the best so far; in a final training each epoch counts as that.
         images_per_second: Training crops, without the validation.
         seconds: With the validation.
     """
@@ -50,7 +51,7 @@ class Epoch:
     number: int
     epochs: int
     loss: float
-    scores: Scores
+    scores: Scores | None
     best: bool
     images_per_second: float
     seconds: float

@@ -42,6 +42,7 @@ from segnet_res.training.setup import (
     Start,
     describe,
     doubts,
+    open_splits,
     prepare,
     resumed,
     steps_per_epoch,
@@ -59,6 +60,8 @@ def train(
     licence: str | None = None,
 ) -> Iterator[Epoch]:
     """Train on the split ``train`` of a dataset folder and validate on ``val``.
+
+    With `TrainConfig.final` both are trained on.
 
     The best and the last checkpoint, `metrics.csv` and the curves are in ``out`` when an epoch is
     yielded. Stopping in the middle loses the running epoch and nothing else.
@@ -118,8 +121,7 @@ def train_events(
     if not resume:
         run.check_free()
     with processes(config.device) as group:
-        training = SegmentationDataset(data, "train")
-        validation = SegmentationDataset(data, "val")
+        training, validation = open_splits(data, final=config.final)
         if resume:
             run.check_config(config)
             origin = run.check_origin(origin)
@@ -130,8 +132,14 @@ def train_events(
             origin = replace(origin, parent=begin.parent)
         else:
             begin = _with_descent(resumed(run.last, training), descent)
-        check_fit(_segmenter(begin.model, validation, group.device), validation)
+        measured = training if config.final else validation
+        check_fit(_segmenter(begin.model, measured, group.device), measured)
         digests = {"fingerprint": fingerprint(training), "validation": fingerprint(validation)}
+        if config.final:
+            digests |= {
+                f"fingerprint_{split}": fingerprint(SegmentationDataset(data, split))
+                for split in ("train", "val")
+            }
         trainer = _Trainer(config, training, validation, begin, group, run)
         trainer.licence, trainer.digests, trainer.descent = origin.licence, digests, descent
         if state is not None:
@@ -229,11 +237,10 @@ class _Trainer:
             TrainingError: when data or processes are others, so that going on would not end where
                 the run would have ended.
         """
-        names = {"fingerprint": "training", "validation": "validation"}
-        for key, digest in self.digests.items():
-            if state.get(key, digest) != digest:
+        for key, name in (("fingerprint", "training"), ("validation", "validation")):
+            if state.get(key, self.digests[key]) != self.digests[key]:
                 raise TrainingError(
-                    f"{self.training.root}: the {names[key]} split has changed since the run was "
+                    f"{self.training.root}: the {name} split has changed since the run was "
                     f"started; start a new run with --start {self.run.last}"
                 )
         before = state.get("processes", 1)
@@ -256,7 +263,7 @@ class _Trainer:
                 rate = self.steps * self._images / (time.perf_counter() - began)
                 if self.group.leads:
                     refresh_norms(self.average, self.recent, self.group.device)
-                    scores = yield from self._validate(epoch)
+                    scores = None if self.config.final else (yield from self._validate(epoch))
                     seconds = time.perf_counter() - began
                     yield self._record(epoch, loss, scores, rate, seconds, writer)
                 self.group.wait()
@@ -318,7 +325,7 @@ class _Trainer:
         self,
         epoch: int,
         loss: float,
-        scores: Scores,
+        scores: Scores | None,
         rate: float,
         seconds: float,
         writer: "SummaryWriter | _Silent",
@@ -328,16 +335,17 @@ class _Trainer:
             "epoch": epoch + 1,
             "loss": loss,
             "lr": self.optimizer.param_groups[0]["lr"],
-            "miou": scores.miou,
-            "pixel_accuracy": scores.pixel_accuracy,
+            "miou": scores and scores.miou,
+            "pixel_accuracy": scores and scores.pixel_accuracy,
             "images_per_second": rate,
             "seconds": seconds,
         }
-        row |= {f"iou_{score.name}": score.iou for score in scores.classes}
+        row |= {f"iou_{score.name}": score.iou for score in (scores.classes if scores else ())}
         self.history.append(row)
         self.done = epoch + 1
-        better = (scores.miou or 0.0) > self.best
-        self.best = max(self.best, scores.miou or 0.0)
+        miou = (scores and scores.miou) or 0.0
+        better = scores is None or miou > self.best
+        self.best = max(self.best, miou)
         checkpoint = self._checkpoint(scores)
         if better:
             checkpoint.save(self.run.best)
@@ -362,19 +370,21 @@ class _Trainer:
         )
         return Epoch(epoch + 1, self.config.epochs, loss, scores, better, rate, seconds)
 
-    def _checkpoint(self, scores: Scores) -> Checkpoint:
+    def _checkpoint(self, scores: Scores | None) -> Checkpoint:
         model = self.average.module
         tensors = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
         metadata: Metadata = replace(
             describe(self.begin, self.config, self.training, self.group.device),
-            scores=scores.to_dict(),
+            scores=None if scores is None else scores.to_dict(),
             licence=self.licence,
         )
         if self.descent is not None:
             metadata.recipe.update(self.descent.recipe)
             metadata.data.update(self.descent.data)
         metadata.recipe["epoch"] = self.done
-        metadata.data["fingerprint"] = self.digests["fingerprint"]
+        metadata.data.update(
+            {key: digest for key, digest in self.digests.items() if key != "validation"}
+        )
         return Checkpoint(metadata, tensors)
 
 

@@ -40,7 +40,8 @@ class RunFolder:
     """Files of one training.
 
     - ``config.json``: the options and the origin; written first;
-    - ``best.safetensors``: the checkpoint with the best validation mIoU;
+    - ``best.safetensors``: the checkpoint with the best validation mIoU, in a final training that
+      of the last epoch;
     - ``last.safetensors``: the checkpoint of the last epoch;
     - ``state.pt``: what resuming needs; written last in every epoch;
     - ``metrics.csv``, ``curves.png``, ``events.out.tfevents.*``: what happened.

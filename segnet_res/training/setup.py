@@ -46,6 +46,27 @@ class Start:
     parent: str | None
 
 
+def open_splits(data: Path, *, final: bool) -> tuple[SegmentationDataset, SegmentationDataset]:
+    """Return what is trained on and what is validated on.
+
+    Args:
+        data: A dataset folder.
+        final: Train on ``val`` as well; it is empty then.
+
+    Raises:
+        DataError: when the folder is no dataset, or a split names what is not there.
+    """
+    training, validation = (SegmentationDataset(data, split) for split in ("train", "val"))
+    if not final:
+        return training, validation
+    # A picture may be in both by mistake; it shall not count twice.
+    both = tuple(dict.fromkeys(training.stems + validation.stems))
+    return (
+        SegmentationDataset(data, "train", stems=both),
+        SegmentationDataset(data, "val", stems=()),
+    )
+
+
 def prepare(config: TrainConfig, dataset: SegmentationDataset, start: Path | None) -> Start:
     """Build the model that a training starts from.
 

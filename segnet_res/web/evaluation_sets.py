@@ -54,6 +54,9 @@ class PictureSet(Protocol):
             DataError: when the model cannot be measured on this set.
         """
 
+    def doubt(self, segmenter: "Segmenter") -> str | None:
+        """Return why the model's scores on this set would flatter, or None."""
+
     def read(self, index: int, class_map: ClassMap) -> tuple[Sample, tuple[str, ...]]:
         """Read one picture and its mask, and say what looks wrong about the mask.
 
@@ -104,6 +107,13 @@ class DatasetSplit:
         check_fit(segmenter, self._dataset)
         return self._dataset.class_map
 
+    def doubt(self, segmenter: "Segmenter") -> str | None:
+        """Return a sentence when the model was trained on this split."""
+        from segnet_res.evaluation import trained_on
+
+        known = segmenter.metadata
+        return None if known is None else trained_on(known.data, self._dataset)
+
     def read(self, index: int, class_map: ClassMap) -> tuple[Sample, tuple[str, ...]]:  # noqa: ARG002
         """Read one picture and its mask as `segnet-res evaluate` reads them."""
         check_size(self._dataset.image_path(index))
@@ -143,6 +153,9 @@ class Pairs:
     def class_map(self, segmenter: "Segmenter") -> ClassMap:
         """Return the model's classes: the masks are read as these."""
         return segmenter.class_map
+
+    def doubt(self, segmenter: "Segmenter") -> None:
+        """Nobody knows whether the model was trained on uploads."""
 
     def read(self, index: int, class_map: ClassMap) -> tuple[Sample, tuple[str, ...]]:
         """Read one picture and its mask as the Inspect tab reads them."""

@@ -119,6 +119,7 @@ def _report(job: Job[SetEvaluation], since: int) -> Reply:
         "background": None,
         "miou": None,
         "limits_error": None,
+        "doubt": None,
         "rows": [],
         "totals": None,
         "files": {},
@@ -131,6 +132,7 @@ def _report(job: Job[SetEvaluation], since: int) -> Reply:
         "rows": [_row(row, work, class_map) for row in rows],
         "miou": work.matrix.scores().miou,
         "limits_error": work.limits_error,
+        "doubt": work.doubt,
     }
     if job.ended and work.summary is not None:
         reply |= {"totals": work.summary.to_dict(), "files": work.files}

@@ -38,6 +38,7 @@ class SetEvaluation:
         matrix: Pixels of all pictures so far, once the model is loaded.
         summary: The totals, once there are any.
         limits_error: Why the limits cannot be used with these classes, or None.
+        doubt: Why the scores flatter, or None.
         files: Paths of the reports by their kind, "csv" and "json", once they are written.
     """
 
@@ -59,6 +60,7 @@ class SetEvaluation:
         self.summary: Summary | None = None
         self.files: dict[str, str] = {}
         self.limits_error: str | None = None
+        self.doubt: str | None = None
         self._library = library
         self._judge = judge
         self.folder = folder
@@ -78,6 +80,7 @@ class SetEvaluation:
         with ticket, self._library.borrow(self.model) as segmenter:
             self.class_map = self.set.class_map(segmenter)
             self.limits_error = limits_error(self._judge, self.class_map)
+            self.doubt = self.set.doubt(segmenter)
             self.matrix = ConfusionMatrix(self.class_map)
         # The model stays the same for the whole set, even when its file is replaced meanwhile.
         for i, item in enumerate(self.set.items):

@@ -281,7 +281,7 @@ def hold_back() -> Callable[[Page, str], Callable[[], None]]:
 
 @pytest.fixture
 def lose() -> Callable[[Page, str], list[str]]:
-    """Loses the next question with a text in it, as Gradio now and then does; returns what it was."""
+    """Loses the next question that has a text in it, as Gradio now and then does; notes it."""
 
     def lose(page: Page, text: str) -> list[str]:
         lost: list[str] = []

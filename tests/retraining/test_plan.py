@@ -48,6 +48,14 @@ def test_new_classes_get_the_rate_of_a_first_training_and_more_steps():
     assert choose({"lr": 1e-5}, new=True).lr == 1e-5
 
 
+def test_new_classes_get_a_balance_that_finds_them_and_something_to_be_measured_on():
+    last_stage = PARENT | {"loss": "adjusted", "adjust": 0.1, "final": True}
+    kept, added = choose(recipe=last_stage), choose(new=True, recipe=last_stage)
+    assert (kept.loss, kept.adjust, kept.final) == ("adjusted", 0.1, False)
+    assert (added.loss, added.relax, added.final) == ("relaxed", TrainConfig().relax, False)
+    assert choose({"loss": "adjusted"}, new=True, recipe=last_stage).loss == "adjusted"
+
+
 def test_a_recipe_of_elsewhere_and_a_balance_for_two_classes():
     assert choose(recipe={"crop": "large"}).crop == TrainConfig().crop
     two = PARENT | {"loss": "balanced", "beta": "0.9"}

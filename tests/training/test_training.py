@@ -124,6 +124,41 @@ def test_a_run_that_starts_coarse_is_resumed_on_either_side(tiny_dataset, tmp_pa
         assert_equal_weights(whole.last, broken.last)
 
 
+def test_a_final_run_trains_on_val_too_and_claims_no_score(tiny_dataset, tmp_path, runner):
+    config, whole, broken = quick(final=True), RunFolder(tmp_path / "w"), RunFolder(tmp_path / "b")
+    # What is in both by mistake counts once.
+    train_file = tiny_dataset / "splits" / "train.txt"
+    stems = [*train_file.read_text().split(), "d"]
+    train_file.write_text("\n".join(stems))
+    epochs = list(train(config, tiny_dataset, whole.path))
+    assert [(epoch.scores, epoch.best) for epoch in epochs] == [(None, True)] * 3
+    metadata = Checkpoint.load(whole.best).metadata
+    assert (metadata.scores, metadata.recipe["epoch"], metadata.data["images"]) == (None, 3, 4)
+    assert_equal_weights(whole.best, whole.last)
+    rows = list(csv.DictReader(whole.metrics.read_text().splitlines()))
+    assert [row["miou"] for row in rows] == [""] * 3
+    with Image.open(whole.curves) as curves:
+        assert curves.width < curves.height * 1.5  # the loss alone
+
+    for event in train_events(config, tiny_dataset, broken.path):
+        if isinstance(event, Step) and event.epoch == 2:
+            break
+    done = runner.invoke(app, ["train", "--out", str(broken.path), "--resume"])
+    assert done.exit_code == 0, done.output
+    assert "mIoU" not in done.output
+    assert f"trained on train and val, not measured, epoch 3: {broken.best}" in " ".join(
+        done.output.split()
+    )
+    assert_equal_weights(whole.last, broken.last)
+
+    for split, count in (("train", 3), ("val", 2)):
+        result = runner.invoke(
+            app, ["evaluate", str(whole.best), str(tiny_dataset), "--split", split]
+        )
+        said = " ".join(result.stderr.split())
+        assert f"trained on these {count} pictures of tiny, {split}" in said
+
+
 def test_what_dropout_draws_is_the_same_in_a_resumed_run(tiny_dataset, tmp_path):
     config = quick(arch="smp:fpn-resnet18", epochs=2, steps=2, workers=1)
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")

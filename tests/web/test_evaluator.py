@@ -7,13 +7,14 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from segnet_res.classes import MAGNETIC_TILE, ClassMap
-from segnet_res.data import DatasetInfo, SegmentationDataset, save_info
+from segnet_res.data import DatasetInfo, SegmentationDataset, fingerprint, save_info
 from segnet_res.evaluation import evaluate
 from segnet_res.web import evaluator as module
 from segnet_res.web.batch import Batches
@@ -114,6 +115,14 @@ def test_datasets_below_the_allowed_folder_are_listed(desk, make_backend):
     assert reply["datasets"] == {"parts": {"val": 4}}
     nothing = Desk(make_backend()).ask("sets")
     assert (nothing["allowed"], nothing["datasets"]) == (False, {})
+
+
+def test_scores_on_what_was_trained_on_are_called_flattering(desk, data):
+    assert desk.run(VAL)["doubt"] is None
+    known = fingerprint(SegmentationDataset(data / "parts", "val"))
+    model = desk.backend.checkpoints.model
+    model.metadata = SimpleNamespace(data={"fingerprint": "of train", "fingerprint_val": known})
+    assert "was trained on these 4 pictures of capped parts, val" in desk.run(VAL)["doubt"]
 
 
 def test_pictures_of_a_split_get_their_scores(desk):
@@ -340,6 +349,8 @@ def test_class_maps_without_background_have_no_outcomes(make_backend, upload):
 
 class Gate:
     """A model that waits for permission before each picture."""
+
+    metadata = None
 
     def __init__(self, model):
         self.class_map, self.channels = model.class_map, 3

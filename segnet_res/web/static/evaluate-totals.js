@@ -28,10 +28,10 @@ export class Totals {
   }
 
   // `reply` is the server's last answer on the job, `rows` all its pictures.
-  show({ totals, files, classes, background, state, limits_error: broken }, rows) {
+  show({ totals, files, classes, background, state, limits_error: broken, doubt: flatters }, rows) {
     const failed = rows.filter((row) => row.error).length;
     this.node.replaceChildren(...[
-      ...notes(state, failed, broken),
+      ...notes(state, failed, broken, flatters),
       headline(totals),
       this.#decisions(totals, background),
       classTable(totals, classes),
@@ -74,11 +74,12 @@ export class Totals {
   }
 }
 
-function notes(state, failed, broken) {
+function notes(state, failed, broken, flatters) {
   const found = [];
   if (state.status === "stopped") found.push(t("evaluate.partial", { done: state.done, total: state.total }));
   if (failed) found.push(count("evaluate.failedRows", failed));
   if (broken) found.push(t("evaluate.limitsBroken", { reason: broken }));
+  if (flatters) found.push(flatters);
   return found.map((text) => el("p", { class: "sr-totals-note" }, icon("bang"), text));
 }
 
