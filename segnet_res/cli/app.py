@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from segnet_res.cli._options import TtaOption, check_tta
+
 
 def app(
     checkpoints: Annotated[
@@ -53,6 +55,7 @@ def app(
             help="Let people retrain into this folder, and promote what comes out; needs --data.",
         ),
     ] = None,
+    tta: TtaOption = "none",
 ) -> None:
     """Open the inspection page.
 
@@ -67,6 +70,7 @@ def app(
         raise UsageError(f"{checkpoints}: no such folder; give the folder that holds checkpoints")
     if data is not None and not data.is_dir():
         raise UsageError(f"{data}: no such folder; give the folder that holds datasets or pictures")
+    flips = check_tta(tta)
     _check_loop(data, runs, accept_annotations=accept_annotations)
     folder = checkpoints if checkpoints is not None else _default_folder()
     if not is_local(host) and auth is None:
@@ -93,6 +97,7 @@ def app(
             accept_checkpoints=accept_checkpoints,
             accept_annotations=accept_annotations,
             runs=runs.resolve() if runs else None,
+            flips=flips,
         ) as server,
     ):
         say(f"Page at {server.url} with the checkpoints of {folder}; Ctrl-C ends it.")

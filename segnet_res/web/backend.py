@@ -53,6 +53,7 @@ class Backend:
         accept_checkpoints: bool = False,
         accept_annotations: bool = False,
         runs: Path | None = None,
+        flips: bool = False,
     ) -> "Backend":
         """Put a page's parts together.
 
@@ -63,11 +64,12 @@ class Backend:
             accept_checkpoints: Whether people may add checkpoints to the folder.
             accept_annotations: Whether people may save masks into datasets below ``data``.
             runs: Existing folder of retrainings that people may start; None: they may not.
+            flips: Whether all predictions are averaged over mirror images.
         """
         storage = Storage(private)
         samples, folders = Samples(storage.samples()), Folders(data, runs)
         pictures = Pictures(storage, samples, folders)
-        library = Library(checkpoints)
+        library = Library(checkpoints, flips=flips)
         return cls(
             library,
             storage,

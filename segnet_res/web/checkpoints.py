@@ -91,14 +91,17 @@ class Library:
     Args:
         folder: Looked at anew at each call, so that new files appear without a restart.
         device: "auto", "cpu" or "cuda".
+        flips: Average over the picture and its mirror images; four times the work.
 
     Attributes:
+        flips: As given.
         turns: The one queue of the page; whoever borrows a model waits for a turn in it first.
         registry: Which of the checkpoints serves.
     """
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
+    def __init__(self, folder: Path, device: str = "auto", *, flips: bool = False) -> None:
         self.folder = folder
+        self.flips = flips
         self._device = device
         self.turns = Turnstile()
         self.registry = CachedRegistry(folder)
@@ -217,4 +220,4 @@ class Library:
 
         # Exports run on the CPU alone, whatever device the page has for checkpoints.
         device = "cpu" if is_export(path) else self._device
-        return Segmenter.from_checkpoint(path, device=device)
+        return Segmenter.from_checkpoint(path, device=device, flips=self.flips)

@@ -123,6 +123,7 @@ def _json(seen: Seen) -> bytes:
         "picture": facts["image"],
         "picture_sha256": _sha256(seen.picture.path),
         "model": seen.result.model,
+        "tta": facts["tta"],
         "program": f"segnet-res {__version__}",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "judged": facts["judged"],

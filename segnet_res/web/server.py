@@ -65,6 +65,7 @@ def serve(
     accept_checkpoints: bool = False,
     accept_annotations: bool = False,
     runs: Path | None = None,
+    flips: bool = False,
 ) -> Iterator[Server]:
     """Run the page while the block runs.
 
@@ -77,6 +78,7 @@ def serve(
         accept_checkpoints: Whether people may add checkpoints to the folder through the page.
         accept_annotations: Whether people may save masks into datasets below ``data``.
         runs: Existing folder of retrainings that people may start and promote; None: they may not.
+        flips: Whether all predictions are averaged over mirror images; four times the work.
 
     Raises:
         UsageError: when the port is taken, the host is unknown, or the file of logins is broken.
@@ -92,6 +94,7 @@ def serve(
             accept_checkpoints=accept_checkpoints,
             accept_annotations=accept_annotations,
             runs=runs,
+            flips=flips,
         )
         app = _build(backend, host, logins)
         server, thread = _start(app, listener)

@@ -128,7 +128,11 @@ class SetEvaluation:
                 f"none of {len(self.rows)} pictures can be used; the first: {self.rows[0].error}"
             )
         self.summary = Summary.of(self.rows, matrix, class_map, self._judge)
-        about: dict[str, Any] = {"checkpoint": self.model, "set": self.set.title}
+        about: dict[str, Any] = {
+            "checkpoint": self.model,
+            "tta": "flips" if self._library.flips else "none",
+            "set": self.set.title,
+        }
         table = write_csv(self.folder / "pictures.csv", self.rows, class_map)
         scores = write_json(
             self.folder / "evaluation.json", about, self.rows, self.summary, class_map

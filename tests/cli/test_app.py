@@ -19,6 +19,10 @@ def test_annotations_need_a_folder_of_datasets():
     )
 
 
+def test_mirror_images_are_averaged_by_a_known_name():
+    assert refused("--tta", "mirrors") == "tta is mirrors; choose none or flips"
+
+
 def test_runs_need_datasets_and_a_folder_of_their_own(tmp_path):
     assert refused("--runs", tmp_path / "runs") == (
         "--runs: there are no datasets to retrain on; name their folder with --data DIR"

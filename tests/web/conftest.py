@@ -60,6 +60,8 @@ class Brightness:
 class OneModel:
     """A library with one model, called "bright"."""
 
+    flips = False
+
     def __init__(self, class_map: ClassMap = CLASSES) -> None:
         self.model = Brightness(class_map)
         self.turns = Turnstile()

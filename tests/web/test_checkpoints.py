@@ -3,11 +3,13 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from segnet_res.checkpoint import Checkpoint
 from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError
+from segnet_res.inference import Segmenter
 from segnet_res.web.checkpoints import Library
 
 
@@ -91,6 +93,17 @@ def test_a_model_stays_loaded_and_is_loaded_anew_when_its_file_changes(folder):
     (folder / "tiny.safetensors").write_bytes(copy)
     with library.borrow("tiny") as reloaded:
         assert reloaded is not first
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_mirror_images_are_averaged_where_the_page_was_started_so(folder, flips):
+    image = np.random.default_rng(0).integers(0, 256, (48, 40, 1), np.uint8)
+    alone = Segmenter.from_checkpoint(folder / "tiny.safetensors", "cpu", flips=flips)
+    with Library(folder, device="cpu", flips=flips).borrow("tiny") as segmenter:
+        assert np.array_equal(segmenter.predict(image).confidence, alone.predict(image).confidence)
+        # Or the test could not fail.
+        mirrored = segmenter.predict(image[:, ::-1]).confidence[:, ::-1]
+        assert np.allclose(segmenter.predict(image).confidence, mirrored, atol=1e-5) is flips
 
 
 def test_exports_are_listed_and_lent_beside_their_checkpoint(tiny_exports):

@@ -156,6 +156,7 @@ def test_totals_are_those_of_the_command(desk, data):
     written = json.loads(Path(reply["files"]["json"]).read_text("utf-8"))
     assert written | json.loads(json.dumps(expected.to_dict())) == written
     assert (written["checkpoint"], written["set"]) == ("bright", "capped parts, val")
+    assert written["tta"] == "none"
     assert [row["name"] for row in written["pictures"]] == list(PICTURES)
 
 

@@ -401,7 +401,7 @@ def test_reports_tell_what_was_judged_and_how(inspector, upload, picture):
     assert report["judged"] == {
         "threshold": 0.3, "min_region": 0, "limits": {"share": 1, "classes": {}}, "spec": None,
     }  # fmt: skip
-    assert (report["verdict"]["state"], report["miou"]) == ("fail", None)
+    assert (report["verdict"]["state"], report["miou"], report["tta"]) == ("fail", None, "none")
     assert [row["share"] for row in report["classes"]] == [0.75, 0.25, 0.0]
     text = take(inspector, reply, "csv", **fields).read_text("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))

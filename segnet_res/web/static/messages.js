@@ -46,14 +46,15 @@ export class Messages {
   }
 
   // What a result is and how long it took.
-  summarize({ image, step, timings }) {
+  summarize({ image, step, tta, timings }) {
     const stages = ["read", "load", "model", "files", "regions", "metrics"];
     // Loading is told when there was some.
     const times = stages.filter((name) => name !== "load" || timings[name] >= 20)
       .map((name) => t("inspect.stage", { name: t(`inspect.stage-${name}`), ms: timings[name] ?? 0 }));
     const size = t("inspect.size", { width: image.width, height: image.height });
     const reduced = step > 1 ? [t("inspect.reduced", { step })] : [];
-    this.say([size, ...times, ...reduced].join(" · "));
+    const averaged = tta === "flips" ? [t("inspect.averaged")] : [];
+    this.say([size, ...averaged, ...times, ...reduced].join(" · "));
   }
 }
 

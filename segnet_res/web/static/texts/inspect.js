@@ -20,6 +20,7 @@ export default {
   waiting: "Waiting: {ahead} pictures of others are before this one",
   waitingOne: "Waiting: 1 picture of somebody else is before this one",
   size: "{width}×{height} px",
+  averaged: "averaged over mirror images",
   stage: "{name} {ms} ms",
   "stage-read": "read",
   "stage-load": "load model",
