@@ -323,6 +323,62 @@ def test_pictures_are_ordered_by_what_a_label_would_teach(page, data):
     assert len(scores) == 3
 
 
+def test_a_ranking_of_a_folder_that_was_left_says_nothing_of_the_next(page, hold_back):
+    visit(page, "folder:k-new", "k-set")
+    let_go = hold_back(page, "watch")
+    rank = page.get_by_role("button", name="Most useful first")
+    rank.click()
+    page.wait_for_function("window.heldBack")
+
+    def choose_another():
+        page.locator("#sr-annotate-place").select_option("folder:c-new")
+        let_go()
+
+    wait(page, choose_another, "listed")
+    pick(page, "p1.png")
+    expect(page.locator(".sr-annotate-picture")).to_have_count(3)
+    expect(page.locator(".sr-annotate-picture .sr-note")).to_have_count(0)
+    expect(page.locator(".sr-job-text:visible")).to_have_count(0)
+    expect(rank).to_be_enabled()
+
+
+def test_another_checkpoint_while_a_picture_opens_proposes_its_mask(page):
+    visit(page, "folder:c-new", "c-set")
+    pick(page, "p0.png")
+    by_tiles = mask_of(page)
+    wait(page, lambda: page.select_option("#sr-model", "b-evil"), "opened")
+    assert not np.array_equal(mask_of(page), by_tiles)
+    pick(page, "p1.png")
+
+    def change_while_it_opens():
+        with holding(page, "**/queue/join*"):
+            page.locator(".sr-annotate-picture", has_text="p0.png").click()
+            page.wait_for_selector(".sr-annotate .sr-editor[inert]")
+            page.select_option("#sr-model", "a-tiles")
+
+    wait(page, change_while_it_opens, "opened")
+    assert np.array_equal(mask_of(page), by_tiles)
+
+
+def test_what_is_handed_over_again_goes_by_the_sliders_of_now(page, part, act_and_wait):
+    page.wait_for_selector("[data-samples='6']")
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", part))
+    found = []
+    for smallest in ("1000000", "0"):
+        page.get_by_role("tab", name="Inspect").click()
+        act_and_wait(page, lambda smallest=smallest: page.fill(".sr-exact", smallest))
+        correct = page.get_by_role("button", name="Correct this mask")
+        if found:
+            wait(page, correct.click, "opened")
+        else:
+            correct.click()
+            page.wait_for_function(
+                "document.querySelector('.sr-annotate')?.dataset.ready?.startsWith('opened')"
+            )
+        found.append(mask_of(page).any())
+    assert found == [False, True]
+
+
 def test_names_of_classes_are_text_and_the_tab_is_accessible(page, problems):
     visit(page, "folder:v-new", "v-set")
     pick(page, "p0.png")

@@ -147,6 +147,23 @@ def test_a_mask_that_is_dropped_too_tells_who_is_right(compare, part, segmenter,
     expect(compare.locator(".sr-compare .sr-modes").get_by_text("Errors")).to_be_enabled()
 
 
+def test_a_mask_that_comes_while_its_picture_is_compared_counts(
+    compare, part, segmenter, tmp_path, hold_back
+):
+    truth = segmenter.predict(read_image(part)).labels
+    mask = tmp_path / "part-7_mask.png"
+    Image.fromarray(truth).save(mask)
+    let_go = hold_back(compare, "compare")
+    compare.set_input_files("#sr-compare-image", [part])
+    compare.wait_for_function("window.heldBack")
+    compare.set_input_files("#sr-compare-image", [mask])
+    expect(compare.locator(".sr-compare-list li")).to_have_count(1)
+    let_go()
+    expect(compare.locator(".sr-compare-codes")).to_contain_text("A is right")
+    # The first checkpoint says of each pixel what the mask says.
+    assert rows(compare)[3][5].startswith("1.000")
+
+
 VIEWS = """() => [...document.querySelectorAll(".sr-compare canvas")].map((canvas) =>
     canvas.toDataURL("image/png"))"""
 
