@@ -1,15 +1,22 @@
 """Measure a checkpoint on a split and write the result into its card.
 
-    python benchmarks/card.py checkpoints/magnetic-tile.safetensors data/tiles --split val
+    python benchmarks/card.py checkpoints/camvid.safetensors data/roads --split val
 
 Writes ``benchmarks/results/<name>-<split>.json``, a picture of what was taken for what,
 ``checkpoints/<name>-<split>.png``, and in the card beside the checkpoint the part between the two
 marker lines; the rest of the card is left as it is. With ``--flips`` predictions are averaged over
 mirror images, and only the scores are measured; the card has both, once both were measured.
+
+What is delivered may have been trained on the split too, by ``train --final``. Then the checkpoint
+that it went on from is measured, and ``--ships`` names the one whose card is written and says so:
+
+    python benchmarks/card.py benchmarks/held_out/magnetic-tile.safetensors data/tiles
+        --ships checkpoints/magnetic-tile.safetensors
 """
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -117,7 +124,13 @@ def command(checkpoint: Path) -> str:
     return " ".join(["segnet-res train DATASET --out RUN", *parent, *words])
 
 
-def table(result: dict[str, Any], flipped: dict[str, Any] | None, line: str, picture: str) -> str:
+def table(
+    result: dict[str, Any],
+    flipped: dict[str, Any] | None,
+    line: str,
+    picture: str,
+    before: str | None,
+) -> str:
     """Return the measured part of the card.
 
     Args:
@@ -125,10 +138,12 @@ def table(result: dict[str, Any], flipped: dict[str, Any] | None, line: str, pic
         flipped: And with them, where that was measured.
         line: The command line that trains such a checkpoint.
         picture: Name of the picture of the confusion matrix, beside the card.
+        before: Where the measured checkpoint lies, if the card is of one that goes on from it.
     """
     low, high = result["miou_interval"]
     speed = result["speed"]
     rows = [
+        *(_of_before(before, result["split"]) if before else ()),
         f"mIoU **{percent(result['miou'])}** ({percent(low)} to {percent(high)}) on the split "
         f"`{result['split']}`: {result['pictures']} pictures of {result['parts']} parts that the "
         "training has not seen.",
@@ -172,6 +187,14 @@ def table(result: dict[str, Any], flipped: dict[str, Any] | None, line: str, pic
     return "\n".join(rows)
 
 
+def _of_before(before: str, split: str) -> tuple[str, str]:
+    return (
+        f"Measured on [the checkpoint that this one goes on from]({before}), trained without "
+        f"`{split}`. This one has seen `{split}` too, so that nothing is left to measure it on.",
+        "",
+    )
+
+
 def _with_flips(result: dict[str, Any]) -> tuple[str, str]:
     low, high = result["miou_interval"]
     return (
@@ -196,6 +219,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--flips", action="store_true")
+    parser.add_argument("--ships", type=Path, help="goes on from CHECKPOINT; its card is written")
     arguments = parser.parse_args()
     checkpoint: Path = arguments.checkpoint
     result = measure(
@@ -208,9 +232,10 @@ def main() -> None:
     if without is None:
         print(f"mIoU {percent(result['miou'])}; the card waits for a run without --flips")
         return
-    picture = checkpoint.with_name(f"{name}.png")
-    measured = table(without, _read(mirrored, checkpoint), command(checkpoint), picture.name)
-    card = checkpoint.with_suffix(".md")
+    ships: Path = arguments.ships or checkpoint
+    picture, card = ships.with_name(f"{name}.png"), ships.with_suffix(".md")
+    before = None if ships == checkpoint else os.path.relpath(checkpoint, card.parent)
+    measured = table(without, _read(mirrored, checkpoint), command(ships), picture.name, before)
     if card.exists():
         draw_confusion(without, picture)
         write_measured(card, __file__, measured)

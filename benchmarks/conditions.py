@@ -1,6 +1,6 @@
 """Measure how often a checkpoint's known conditions raise an alarm: on sound pictures and others.
 
-    python benchmarks/conditions.py checkpoints/magnetic-tile.safetensors data/tiles
+    python benchmarks/conditions.py benchmarks/held_out/magnetic-tile.safetensors data/tiles
 
 Reads the validation pictures as they are, and changed by lens, light and camera, and writes
 ``benchmarks/results/<name>-conditions.json``: how many pictures are told of by themselves, what is

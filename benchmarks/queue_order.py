@@ -1,6 +1,6 @@
 """Measure the order of the queue: how soon do the pictures come that the model gets wrong?
 
-    python benchmarks/queue_order.py checkpoints/magnetic-tile.safetensors data/tiles
+    python benchmarks/queue_order.py benchmarks/held_out/magnetic-tile.safetensors data/tiles
 
 Ranks the pictures of a split that was not trained on, knowing those of train, and compares the
 order with the masks, by the score and by each term alone: which share of all wrong pixels lies in

@@ -32,7 +32,7 @@ from segnet_res.data.problem import Problem
 from segnet_res.data.shares import count_labels
 from segnet_res.data.splits import group_by_pattern
 from segnet_res.errors import DataError, ImageError
-from segnet_res.images import UInt8Array, find_images, read_image, read_mask
+from segnet_res.images import UInt8Array, find_images, linked_folders, read_image, read_mask
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def check_steps(root: Path) -> Generator[tuple[int, int], None, CheckReport]:
     info = load_info(root)
     images, masks = index_images(root), index_masks(root)
     splits: dict[str, tuple[str, ...]] = {}
-    problems = list(_file_problems(root, images, masks))
+    problems = [*_file_problems(root, images, masks), *_link_problems(root)]
     problems += _split_problems(root, images, splits)
     problems += _part_problems(root, info, list(images), splits)
     seen = _Seen()
@@ -140,6 +140,14 @@ def _file_problems(
         if path.suffix.lower() != ".png":
             name = relative_name(path, root)
             yield Problem("orphan", name, f"{name}: masks are PNG files; save it as one")
+
+
+def _link_problems(root: Path) -> Iterator[Problem]:
+    for folder in ("images", "masks"):
+        for path in linked_folders(root / folder):
+            name = relative_name(path, root)
+            message = f"{name}: is a link to a folder, which is not followed; copy the folder here"
+            yield Problem("orphan", name, message)
 
 
 def _split_problems(

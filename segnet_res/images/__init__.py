@@ -6,7 +6,7 @@ Files appear whole or not at all.
 
 from segnet_res.images.arrays import Channels, UInt8Array, to_channels
 from segnet_res.images.decoding import MAX_LARGE_PIXELS, MAX_PIXELS
-from segnet_res.images.files import SUFFIXES, atomic_write, find_images
+from segnet_res.images.files import SUFFIXES, atomic_write, find_images, linked_folders
 from segnet_res.images.large import LargePicture
 from segnet_res.images.masks import labels_from_colors, read_mask
 from segnet_res.images.reading import (
@@ -33,6 +33,7 @@ __all__ = [
     "image_size",
     "is_grey",
     "labels_from_colors",
+    "linked_folders",
     "read_image",
     "read_mask",
     "read_picture",

@@ -15,7 +15,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 def find_images(folder: Path) -> list[Path]:
     """Return all pictures below a folder, by suffix, in the order of their paths.
 
-    Hidden files and folders are left out: ``._a.jpg`` is a leftover of macOS, not a picture.
+    Hidden files and folders are left out: ``._a.jpg`` is a leftover of macOS, not a picture. Links
+    to folders are not followed, because they may lead in circles; `linked_folders` finds them.
     """
     return sorted(
         path
@@ -24,6 +25,11 @@ def find_images(folder: Path) -> list[Path]:
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+def linked_folders(folder: Path) -> list[Path]:
+    """Return the links to folders below a folder, which `find_images` passes over."""
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() and path.is_dir())
 
 
 @contextmanager

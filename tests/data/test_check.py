@@ -71,6 +71,14 @@ def test_orphans(sound, mask):
     ]
 
 
+def test_links_to_folders_are_named(sound, tmp_path, picture):
+    picture(tmp_path / "elsewhere" / "p9.png")
+    (sound / "images" / "more").symlink_to(tmp_path / "elsewhere")
+    assert messages(sound) == [
+        "images/more: is a link to a folder, which is not followed; copy the folder here"
+    ]
+
+
 def test_split_lists(sound):
     write_splits(sound, {"val": ["p5", "p7", "ghost"], "test": ["../p6"]})
     (sound / "splits" / "valid.txt").write_text("p6\n")

@@ -252,6 +252,13 @@ def test_folder_names_classes_after_the_labels(folder, tmp_path):
     assert read_split(tmp_path / "out", "train")[0].startswith("line1/cap")
 
 
+def test_pictures_behind_a_link_are_told_to_be_left_out(folder, tmp_path):
+    (tmp_path / "line9").mkdir()
+    (folder / "images" / "line9").symlink_to(tmp_path / "line9")
+    report = import_dataset("folder", folder, tmp_path / "out")
+    assert "left out images/line9/, a link to a folder; import a copy of it" in report.notes
+
+
 def test_folder_with_names_and_groups(folder, tmp_path):
     report = import_dataset(
         "folder",

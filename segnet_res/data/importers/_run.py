@@ -42,7 +42,7 @@ from segnet_res.data.splits import (
 )
 from segnet_res.data.storage import copy_file, new_folder
 from segnet_res.errors import DataError, UsageError
-from segnet_res.images import UInt8Array, read_image, write_mask
+from segnet_res.images import UInt8Array, linked_folders, read_image, write_mask
 
 # Those that take options about masks and classes, by what makes the plan.
 _PLANS: Mapping[str, Callable[[Path, MaskOptions], Plan]] = {
@@ -198,7 +198,7 @@ def import_steps(
         info,
         {name: len(stems) for name, stems in splits.items()},
         {name: _sum(counts[stem] for stem in stems) for name, stems in splits.items()},
-        (*notes, *_left_out(entries, plan.annotations)),
+        (*notes, *_left_out(entries, plan.annotations), *_links(source)),
     )
 
 
@@ -287,6 +287,14 @@ def _left_out(entries: Sequence[Entry], read: Collection[Path]) -> tuple[str, ..
         return ()
     listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
     return (f"left out, as not pictures of the data set: {listed}",)
+
+
+def _links(source: Path) -> tuple[str, ...]:
+    """Say of pictures behind a link that they were not looked for."""
+    return tuple(
+        f"left out {path.relative_to(source).as_posix()}/, a link to a folder; import a copy of it"
+        for path in linked_folders(source)
+    )
 
 
 def _sum(counts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
