@@ -118,7 +118,7 @@ def test_the_bundled_model_answers_the_same_away_from_the_seams():
     assert away.mean() > 0.2
     assert len(np.unique(whole.labels[away])) > 1
     assert not differs[away].any()
-    assert differs.mean() < 0.005
+    assert differs.mean() < 0.02
 
 
 # ---- the same results as the ordinary way
