@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segnet_res.boundary import border_counts
 from segnet_res.classes import ClassMap
-from segnet_res.data import Sample, SegmentationDataset, fingerprint
+from segnet_res.data import Sample, SegmentationDataset, empty_split, fingerprint
 from segnet_res.errors import DataError
 from segnet_res.images import UInt8Array
 from segnet_res.inference import Segmenter
@@ -144,10 +144,7 @@ def check_pictures(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
     """
     name = dataset.info.name
     if not len(dataset):
-        raise DataError(
-            f"{name}: the split {dataset.split!r} is empty; choose another split, "
-            "or fill it with `segnet-res data split`"
-        )
+        raise DataError(empty_split(dataset))
     # The other way round is exact: what is read as colour becomes the same grey as in `predict`.
     if dataset.channels < segmenter.channels:
         raise DataError(

@@ -122,6 +122,30 @@ def split(
 
 
 @data_app.command()
+def new(
+    target: Annotated[Path, typer.Argument(help="Dataset folder to make.")],
+    like: Annotated[
+        Path, typer.Option(metavar="SOURCE", help="Dataset folder or checkpoint with the classes.")
+    ],
+    group: Annotated[str | None, typer.Option(metavar="REGEX", help=_GROUP_HELP)] = None,
+) -> None:
+    """Make a dataset without pictures, with the classes and channels of another or a checkpoint.
+
+    Corrected pictures come into it by `segnet-res correct`, or in the page's tab Annotate.
+
+    Example: segnet-res data new data/new-caps --like runs/caps/best.safetensors
+    """
+    from segnet_res.checkpoint import read_metadata
+    from segnet_res.data import load_info
+    from segnet_res.retraining.corrections import make_dataset
+
+    known = load_info(like) if like.is_dir() else read_metadata(like)
+    channels = cast("Channels", known.channels)
+    make_dataset(target, target.resolve().name, known.class_map, channels, group)
+    say(f"{target}: no pictures yet; classes {', '.join(known.class_map.names)}")
+
+
+@data_app.command()
 def synth(
     target: Annotated[Path, typer.Argument(help="Dataset folder to make.")],
     count: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 200,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,25 +114,24 @@ def predict(
         overwrite=overwrite,
         watch=watch,
     )
-    if backend == "auto" and (watch or len(run) >= _MANY):
-        _choose_backend(checkpoint, device, precision, quiet=quiet)
-    segmenter = Segmenter.from_checkpoint(
-        checkpoint,
-        device,
-        backend,
-        tile=tile,
-        overlap=overlap,
-        flips=flips,
-        precision=precision,
-    )
     tally = _Tally(quiet=quiet)
-    results = run.results(segmenter, checkpoint=checkpoint, backend=backend)
-    if watch:
-        if not quiet:
+    with _until_stopped() if watch else nullcontext():
+        if backend == "auto" and (watch or len(run) >= _MANY):
+            _choose_backend(checkpoint, device, precision, quiet=quiet)
+        segmenter = Segmenter.from_checkpoint(
+            checkpoint,
+            device,
+            backend,
+            tile=tile,
+            overlap=overlap,
+            flips=flips,
+            precision=precision,
+        )
+        results = run.results(segmenter, checkpoint=checkpoint, backend=backend)
+        if watch and not quiet:
             note(f"watching {source}; Ctrl-C ends it")
-        _follow(results, tally)
-    else:
-        with progress("segmenting", len(run), unit="pictures", hidden=quiet) as bar:
+        total = None if watch else len(run)
+        with progress("segmenting", total, unit="pictures", hidden=quiet or watch) as bar:
             for result in results:
                 tally.add(result)
                 bar.advance()
@@ -148,14 +148,19 @@ def _choose_backend(checkpoint: Path, device: str, precision: str, *, quiet: boo
     from segnet_res.cli._console import note
     from segnet_res.inference.automatic import prepare_backend
 
-    choice = prepare_backend(checkpoint, device=device, precision=precision)
+    def begin() -> None:
+        if not quiet:
+            note("finding the fastest backend for this checkpoint, once; takes a minute or two")
+
+    choice = prepare_backend(checkpoint, device=device, precision=precision, on_begin=begin)
     if choice.seconds and not quiet:
         measured = ", ".join(f"{name} {took:.2f} s" for name, took in choice.seconds.items())
         note(f"backend: {choice.backend} (a picture takes {measured})")
 
 
-def _follow(results: Iterator[FileResult], tally: _Tally) -> None:
-    """Take in results until somebody ends the run; what is under way is finished."""
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """Let Ctrl-C and a plain kill end the block well; what is under way is finished."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -163,8 +168,7 @@ def _follow(results: Iterator[FileResult], tally: _Tally) -> None:
     # What stops a service counts as Ctrl-C.
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        for result in results:
-            tally.add(result)
+        yield
     except KeyboardInterrupt:
         return
     finally:

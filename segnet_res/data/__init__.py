@@ -10,7 +10,7 @@ from segnet_res.data.dataset import (
     save_info,
 )
 from segnet_res.data.importers import ImportReport, import_dataset
-from segnet_res.data.parts import name_groups, part_groups
+from segnet_res.data.parts import empty_split, name_groups, part_groups
 from segnet_res.data.problem import Problem
 from segnet_res.data.shares import class_pixels, fingerprint
 from segnet_res.data.splits import assign_splits
@@ -27,6 +27,7 @@ __all__ = [
     "check_dataset",
     "class_pixels",
     "draw_part",
+    "empty_split",
     "fingerprint",
     "import_dataset",
     "load_info",

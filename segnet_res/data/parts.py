@@ -25,6 +25,15 @@ def part_groups(dataset: SegmentationDataset) -> dict[str, str]:
     return join_parts(groups, told_parts(dataset.root))
 
 
+def empty_split(dataset: SegmentationDataset) -> str:
+    """Say that nothing can be measured on a split without pictures, and what helps."""
+    how = " --fractions 0.7,0.15,0.15 --force" if dataset.split == "test" else ""
+    return (
+        f"{dataset.info.name}: the split {dataset.split!r} is empty; choose another split, or fill "
+        f"it with `segnet-res data split{how}`"
+    )
+
+
 def join_parts(groups: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
     """Join what names tell of parts with what people have told.
 

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,7 +46,13 @@ def recall_backend(path: Path, *, device: str, precision: str) -> Choice | None:
         return None
 
 
-def prepare_backend(path: Path, *, device: str = "auto", precision: str = "float32") -> Choice:
+def prepare_backend(
+    path: Path,
+    *,
+    device: str = "auto",
+    precision: str = "float32",
+    on_begin: Callable[[], None] | None = None,
+) -> Choice:
     """Choose the fastest backend for a checkpoint, and remember it; takes a minute at most.
 
     Each installed backend gets the model, is compared with torch as an export is, and measured on
@@ -56,6 +62,7 @@ def prepare_backend(path: Path, *, device: str = "auto", precision: str = "float
         path: A ``.safetensors`` file, or an export, for which there is nothing to choose.
         device: See `recall_backend`.
         precision: See `recall_backend`.
+        on_begin: Called before something is measured that takes its time.
 
     Returns:
         The choice; torch where no other backend is installed, fits or is faster.
@@ -73,6 +80,8 @@ def prepare_backend(path: Path, *, device: str = "auto", precision: str = "float
     known = recall(facts)
     if known is not None:
         return known
+    if on_begin is not None:
+        on_begin()
     try:
         with workplace() as folder:
             return keep(facts, _choose(path, folder, precision))

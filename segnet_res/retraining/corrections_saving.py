@@ -89,7 +89,8 @@ class Save:
         if self.is_new and part_of(self.stem, self.info) is None:
             raise DataError(
                 f"{self.stem}: the group expression {self.info.group!r} of the dataset does not "
-                "match, so that nobody could tell its part; give the picture a name that it matches"
+                "match, so that nobody could tell its part; give the picture a name that it "
+                "matches (a part that is named beside it does not replace that)"
             )
 
     def place(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segnet_res.data import SegmentationDataset, part_groups
+from segnet_res.data import SegmentationDataset, empty_split, part_groups
 from segnet_res.data.shares import count_labels
 from segnet_res.errors import DataError, StorageError
 from segnet_res.images import atomic_write
@@ -65,10 +65,7 @@ def golden_steps(
         raise StorageError(f"{target}: is there already and stays as it is; choose another name")
     dataset = SegmentationDataset(root, split)
     if not len(dataset):
-        raise DataError(
-            f"{dataset.info.name}: the split {split!r} is empty; choose another split, or fill it "
-            "with `segnet-res data split`"
-        )
+        raise DataError(empty_split(dataset))
     parts = part_groups(dataset)
     present = np.zeros((len(dataset), len(dataset.class_map)), np.bool_)
     pictures = []

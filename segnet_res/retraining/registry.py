@@ -252,10 +252,10 @@ def roll_back(folder: Path, *, by: str, why: str, instead_of: str | None = None)
     with registry.writing():
         kept = registry.history()
         if len(kept) < 2:
-            what = f"only {kept[0].checkpoint} was" if kept else "nothing was"
+            what = f"nothing served before {kept[0].checkpoint}" if kept else "nothing served yet"
             raise CheckpointError(
-                f"{registry.path}: {what} promoted here, so that there is nothing to go back to; "
-                "promote another checkpoint"
+                f"{registry.path}: {what}, so that there is nothing to go back to; promote another "
+                "checkpoint"
             )
         before, now = kept[-2:]
         if instead_of is not None and now.sha256 != instead_of:

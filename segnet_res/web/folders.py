@@ -94,9 +94,14 @@ class Folders:
     def _find(self, name: str, kind: str, paths: dict[str, Path], known: list[str]) -> Path:
         if name not in known:
             listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-            remedy = f"known are {listed}" if known else "start the page with --data FOLDER"
+            remedy = f"known are {listed}" if known else self._none_known()
             raise DataError(f"no {kind} is called {name!r}; {remedy}")
         return paths[name]
+
+    def _none_known(self) -> str:
+        if self.root is None:
+            return "start the page with --data FOLDER"
+        return f"there is none below {self.root}, the folder of --data; put one there"
 
     def _walk(self) -> list[tuple[str, Path]]:
         """Return the root and the folders below it, without hidden ones and without links."""

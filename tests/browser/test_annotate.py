@@ -31,7 +31,7 @@ def draw(path, seed):
 def data(tmp_path_factory):
     """Datasets and folders of several tests; each has its own, called by its first letter."""
     root = tmp_path_factory.mktemp("data")
-    for letter in "acdksv":
+    for letter in "acdkmsv":
         for i in range(3):
             draw(root / f"{letter}-new/p{i}.png", ord(letter) * 10 + i)
         draw(root / f"{letter}-set/images/old.png", ord(letter))
@@ -343,7 +343,7 @@ def test_a_ranking_of_a_folder_that_was_left_says_nothing_of_the_next(page, hold
 
 
 def test_another_checkpoint_while_a_picture_opens_proposes_its_mask(page):
-    visit(page, "folder:c-new", "c-set")
+    visit(page, "folder:m-new", "m-set")
     pick(page, "p0.png")
     by_tiles = mask_of(page)
     wait(page, lambda: page.select_option("#sr-model", "b-evil"), "opened")

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from segnet_res.cli import app
+from segnet_res.data import load_info
 from segnet_res.data.dataset import read_split
 
 
@@ -136,6 +139,25 @@ def test_split(runner, tiny_dataset):
     assert result.exit_code == 0, result.output
     assert result.stdout == "train: 2 pictures\nval: 2 pictures\n"
     assert (tiny_dataset / "splits" / "old-1" / "train.txt").read_text() == "a\nb\n"
+
+
+@pytest.mark.parametrize("of", ["a checkpoint", "a dataset"])
+def test_an_empty_dataset_takes_corrected_pictures(
+    runner, tiny_checkpoint, tiny_dataset, tmp_path, of
+):
+    target, like = tmp_path / "new", tiny_checkpoint if of == "a checkpoint" else tiny_dataset
+    result = runner.invoke(app, ["data", "new", str(target), "--like", str(like)])
+    assert result.exit_code == 0, result.output
+    assert " ".join(result.stdout.split()).endswith("new: no pictures yet; classes sound, scratch")
+    known, made = load_info(tiny_dataset), load_info(target)
+    assert made == replace(known, name="new", group=None)
+    picture, mask = tiny_dataset / "images/a.png", tiny_dataset / "masks/a.png"
+    saved = runner.invoke(app, ["correct", str(target), str(picture), str(mask), "--by", "Ada"])
+    assert saved.exit_code == 0, saved.output
+    assert read_split(target, "train") == ("a",)
+    again = runner.invoke(app, ["data", "new", str(target), "--like", str(like)])
+    assert again.exit_code == 2
+    assert read_split(target, "train") == ("a",)
 
 
 def test_synth(runner, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -248,6 +249,23 @@ def test_a_hot_folder_until_somebody_ends_it(tiny_checkpoint, tiny_dataset, tmp_
     assert out == f"5 pictures: 5 segmented; results are in {target}\n"
     assert report.read_text().count("\n") == 6
     assert not [path for path in target.rglob(".*")]
+
+
+def test_a_hot_folder_that_is_ended_before_it_begins(
+    runner, tiny_checkpoint, tiny_dataset, tmp_path, monkeypatch
+):
+    def ended_meanwhile(*_, on_begin, **__):
+        on_begin()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr("segnet_res.inference.automatic.prepare_backend", ended_meanwhile)
+    before = signal.getsignal(signal.SIGTERM)
+    result = predict(runner, tiny_checkpoint, tiny_dataset / "images", tmp_path / "out", "--watch")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("finding the fastest backend for this checkpoint, once")
+    assert result.stdout.startswith("0 pictures: 0 segmented")
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def wait_for(path, process):

@@ -61,9 +61,12 @@ def test_the_fastest_is_chosen_once(tiny_checkpoint, rates, made):
     assert recall_backend(tiny_checkpoint, device="cpu", precision="float32") is None
     assert Segmenter.from_checkpoint(tiny_checkpoint, "cpu").backend == "torch"
     assert made == []
-    choice = prepare_backend(tiny_checkpoint, device="cpu")
+    told = []
+    options = {"device": "cpu", "on_begin": lambda: told.append(list(made))}
+    choice = prepare_backend(tiny_checkpoint, **options)
     assert (choice.backend, choice.seconds, choice.refused) == ("openvino", rates, {})
-    assert prepare_backend(tiny_checkpoint, device="cpu") == choice
+    assert prepare_backend(tiny_checkpoint, **options) == choice
+    assert told == [[]]  # once, before anything was made
     assert recall_backend(tiny_checkpoint, device="cpu", precision="float32") == choice
     assert made == ["openvino"]
     segmenter = Segmenter.from_checkpoint(tiny_checkpoint, "cpu")

@@ -268,7 +268,7 @@ def test_on_the_command_line(runner, folder, golden, say_always):
     assert result.stdout == f"old serves in {folder} again, no longer blind\n"
     result = runner.invoke(app, back)
     assert result.exit_code == 2
-    assert "only old was promoted here" in result.stderr
+    assert "nothing served before old" in result.stderr
 
     told = runner.invoke(app, ["checkpoints", "history", str(folder), "--json"]).stdout
     lines = [(line["action"], line["checkpoint"], line["accepted"]) for line in json.loads(told)]

@@ -64,12 +64,12 @@ def test_rollbacks_go_back_one_by_one(folder):
     assert serving(folder) == "c"
     assert roll_back(folder, by="Eve", why="overkill").checkpoint == "a"
     assert len(Registry(folder).entries()) == 7
-    with pytest.raises(CheckpointError, match=r"only a was promoted here, so that there is"):
+    with pytest.raises(CheckpointError, match="nothing served before a, so that there is nothing"):
         roll_back(folder, by="Eve", why="overkill")
 
 
 def test_nothing_to_roll_back(folder):
-    with pytest.raises(CheckpointError, match=r"registry\.jsonl: nothing was promoted here"):
+    with pytest.raises(CheckpointError, match=r"registry\.jsonl: nothing served yet"):
         roll_back(folder, by="Eve", why="overkill")
     assert not (folder / "registry.jsonl").exists()
 
