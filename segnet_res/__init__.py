@@ -4,9 +4,16 @@ The names below are imported when first used, so that ``segnet-res --help`` does
 """
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from segnet_res.version import __version__
+
+# Both backends report to their makers, from their import on. Here, because this comes before it:
+# ONNX Runtime heeds the variable, OpenVINO does without the module that it sends by.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from segnet_res.checkpoint import Checkpoint as Checkpoint

@@ -140,7 +140,7 @@ def read_texts(path: Path) -> dict[str, str]:
         raise CheckpointError(
             f"{path}: cannot be read ({error.strerror}); check the path"
         ) from error
-    except (ValueError, ElementTree.ParseError):
+    except (ValueError, LookupError, ElementTree.ParseError):
         texts = {}
     if METADATA_KEY not in texts or FORM_KEY not in texts:
         raise CheckpointError(

@@ -82,7 +82,16 @@ def test_onnx_of_others(tmp_path, content):
         read_metadata(path)
 
 
-@pytest.mark.parametrize("content", ["", "no xml", "<net/>", "<net><rt_info><segnet_res/></rt_in"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "no xml",
+        "<net/>",
+        "<net><rt_info><segnet_res/></rt_in",
+        '<?xml version="1.0" encoding="foo"?><net/>',
+    ],
+)
 def test_xml_of_others(tmp_path, content):
     path = tmp_path / "x.xml"
     path.write_text(content)

@@ -89,6 +89,8 @@ def export(
             overwrite=overwrite,
         )
         return
+    if calibrate is not None:
+        raise UsageError("--calibrate is what --int8 is calibrated on; add --int8 or leave it out")
     done = export_checkpoint(
         checkpoint,
         target,

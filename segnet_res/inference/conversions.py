@@ -72,8 +72,8 @@ def facts_of(path: Path, *, backend: str, precision: str) -> dict[str, Any]:
 
 def recall(facts: dict[str, Any]) -> Choice | None:
     """Return what was decided, or None where nothing that still holds is kept."""
-    entry = cache_folder() / _key(facts)
     try:
+        entry = cache_folder() / _key(facts)
         if hasattr(os, "getuid") and entry.stat().st_uid != os.getuid():
             return None
         content = json.loads((entry / _CHOICE).read_text())
@@ -158,10 +158,18 @@ def workplace() -> Iterator[Path]:
 
 
 def cache_folder() -> Path:
-    """Return where conversions are kept."""
+    """Return where conversions are kept.
+
+    Raises:
+        FileNotFoundError: when the user has no home folder.
+    """
     given = os.environ.get("XDG_CACHE_HOME", "")
-    # The standard says that a relative path is to be ignored.
-    root = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    try:
+        # The standard says that a relative path is to be ignored.
+        root = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    except RuntimeError as error:
+        # A service's user may have no home; to callers that is a cache that cannot be written.
+        raise FileNotFoundError(str(error)) from error
     return root / "segnet-res" / "conversions"
 
 

@@ -32,6 +32,7 @@ class OnnxRuntime(ExportedRuntime):
         self, path: Path, metadata: Metadata, form: Form, *, precision: str = "float32"
     ) -> None:
         super().__init__(path, metadata, form)
+        self.precision = precision
         if precision != "float32":
             raise UsageError(
                 f"precision {precision}: onnxruntime computes as {path.name} was written; "

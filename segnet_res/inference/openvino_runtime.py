@@ -61,6 +61,7 @@ class OpenVinoRuntime(ExportedRuntime):
         self, path: Path, metadata: Metadata, form: Form, *, precision: str = "float32"
     ) -> None:
         super().__init__(path, metadata, form)
+        self.precision = precision
         if precision not in _HINTS:
             raise UsageError(
                 f"precision {precision}: openvino does not compute in it on a CPU; "

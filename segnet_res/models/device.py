@@ -1,6 +1,7 @@
 """Which device computes."""
 
 import platform
+import re
 
 import torch
 
@@ -20,7 +21,7 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+    if not re.fullmatch("cpu|cuda(:[0-9]+)?", name):
         raise UsageError(f"device {name!r} is unknown; choose auto, cpu, cuda or cuda:0")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,5 +1,6 @@
 """ImageNet weights of VGG16 with batch norm as the start of the encoder, as SegNet did."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def load_vgg16_bn(model: SegmentationModel, source: str) -> None:
     # In torchvision's list a convolution is followed by its batch norm, one index later.
     places = sorted(
         int(key.split(".")[1]) for key, value in state.items()
-        if key.startswith("features.") and key.endswith(".weight") and value.ndim == 4
+        if re.fullmatch(r"features\.[0-9]+\.weight", str(key)) and value.ndim == 4
     )  # fmt: skip
     if len(places) != len(blocks):
         raise CheckpointError(

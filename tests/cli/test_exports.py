@@ -41,6 +41,29 @@ def test_predict_without_torch(runner, tiny_exports, tiny_dataset, tmp_path, nam
         assert np.array_equal(found, expected)
 
 
+def test_what_is_for_int8_alone_is_not_passed_over(runner, tiny_checkpoint, tmp_path):
+    target = tmp_path / "x.xml"
+    result = runner.invoke(
+        app, ["export", str(tiny_checkpoint), str(target), "--calibrate", str(tmp_path)]
+    )
+    assert result.exit_code == 2
+    assert "add --int8 or leave it out" in result.stderr
+    assert not target.exists()
+
+
+def test_another_precision_is_another_result(runner, tiny_exports, tiny_dataset, tmp_path):
+    said = []
+    for precision in ("float32", "bfloat16", "bfloat16"):
+        command = ["predict", str(tiny_exports / "tiny.xml"), str(tiny_dataset / "images")]
+        options = ["--backend", "openvino", "--precision", precision]
+        result = runner.invoke(app, [*command, str(tmp_path / "out"), *options])
+        assert result.exit_code == 0, result.output
+        said.append(result.stdout.split(";")[0])
+    assert said == ["4 pictures: 4 segmented"] * 2 + [
+        "4 pictures: 0 segmented, 4 were there already (--overwrite makes them again)"
+    ]
+
+
 def test_train_takes_no_export(runner, tiny_exports, tiny_dataset, tmp_path):
     words = ["train", str(tiny_dataset), "--out", str(tmp_path / "run")]
     result = runner.invoke(app, [*words, "--start", str(tiny_exports / "tiny.onnx")])

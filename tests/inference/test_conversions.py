@@ -2,10 +2,11 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
-from segnet_res.inference import conversions
+from segnet_res.inference import Segmenter, conversions
 from segnet_res.inference.conversions import Choice, cache_folder, facts_of, keep, recall, workplace
 
 
@@ -138,6 +139,16 @@ def test_a_workplace_goes(cache):
         (folder / "x").write_text("")
         assert folder.parent == cache
     assert list(cache.iterdir()) == []
+
+
+def test_a_user_without_a_home_has_no_cache(tiny_checkpoint, facts, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert recall(facts) is None
+    assert Segmenter.from_checkpoint(tiny_checkpoint, "cpu").backend == "torch"
 
 
 def test_a_relative_cache_is_ignored(tmp_path, monkeypatch):

@@ -76,6 +76,10 @@ def test_files_that_are_not_the_weights(tmp_path):
     with pytest.raises(CheckpointError, match="not a file of weights"):
         load_vgg16_bn(model, str(tmp_path / "text.pth"))
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "few.pth")
+    others = {"features.conv0.weight": torch.zeros(4, 3, 3, 3), 0: torch.zeros(1)}
+    torch.save(others, tmp_path / "dense.pth")
+    with pytest.raises(CheckpointError, match="0 convolutions found, VGG16-BN has 13"):
+        load_vgg16_bn(model, str(tmp_path / "dense.pth"))
     with pytest.raises(CheckpointError, match="1 convolutions found, VGG16-BN has 13"):
         load_vgg16_bn(model, str(tmp_path / "few.pth"))
     torch.save([1, 2], tmp_path / "list.pth")
