@@ -1,8 +1,7 @@
 """How good a model is on a split of a dataset: one confusion matrix over all its pictures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,13 +152,14 @@ def check_pictures(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
         )
 
 
-def trained_on(data: Mapping[str, Any], dataset: SegmentationDataset) -> str | None:
+def trained_on(segmenter: Segmenter, dataset: SegmentationDataset) -> str | None:
     """Return a sentence when a model was trained on just the pictures of a split, else None.
 
     Args:
-        data: What the model's checkpoint says about its training data.
+        segmenter: The model; without metadata nobody knows.
         dataset: The split.
     """
+    data = segmenter.metadata.data if segmenter.metadata is not None else {}
     keys = ("fingerprint", "fingerprint_train", "fingerprint_val")
     known = {data[key] for key in keys if key in data}
     if not known or fingerprint(dataset) not in known:

@@ -1,7 +1,8 @@
 """``segnet-res compare``: what a candidate does better and worse than its parent."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,9 +20,10 @@ from segnet_res.cli._options import (
 from segnet_res.cli.evaluate import format_ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segnet_res.assessment import Rate
+    from segnet_res.inference import Segmenter
     from segnet_res.retraining.changes import Change
     from segnet_res.retraining.comparison import Comparison, Exam
     from segnet_res.retraining.flips import Defect
@@ -70,15 +72,24 @@ def compare(
 
     Example: segnet-res compare checkpoints/tiles.safetensors runs/new/best.safetensors golden.json
     """
+    from segnet_res.inference import Segmenter
     from segnet_res.retraining.comparison import open_exam
 
     check_json(json_file)
-    options: dict[str, Any] = {
-        "device": device, "backend": backend, "tile": tile, "overlap": overlap,
-        "flips": check_tta(tta), "precision": precision,
-    }  # fmt: skip
     result = run_comparison(
-        parent, candidate, open_exam(truth, split), smallest_region=smallest_region, **options
+        parent,
+        candidate,
+        open_exam(truth, split),
+        partial(
+            Segmenter.from_checkpoint,
+            device=device,
+            backend=backend,
+            tile=tile,
+            overlap=overlap,
+            flips=check_tta(tta),
+            precision=precision,
+        ),
+        smallest_region=smallest_region,
     )
     if json_file != STDOUT:
         print_comparison(result)
@@ -91,16 +102,18 @@ def run_comparison(
     parent: Path,
     candidate: Path,
     exam: "Exam",
+    load: "Callable[[Path], Segmenter]",
     *,
     smallest_region: int,
-    device: str = "auto",
-    backend: str = "auto",
-    tile: int = 1024,
-    overlap: int = 128,
-    flips: bool = False,
-    precision: str = "float32",
 ) -> "Comparison":
     """Compare two files with a bar of progress.
+
+    Args:
+        parent: The one checkpoint.
+        candidate: The other.
+        exam: The pictures.
+        load: Opens either.
+        smallest_region: Pixels of the smallest region that counts as a defect.
 
     Raises:
         UsageError: when an option makes no sense.
@@ -108,28 +121,13 @@ def run_comparison(
     """
     from segnet_res.cli._console import progress
     from segnet_res.errors import UsageError
-    from segnet_res.inference import Segmenter
     from segnet_res.retraining.comparison import Contender
     from segnet_res.retraining.comparison import compare as compared
 
     if smallest_region < 1:
         raise UsageError(f"--smallest-region is {smallest_region}; give 1 or more pixels")
-    both = [
-        Contender.of(
-            path,
-            Segmenter.from_checkpoint(
-                path,
-                device,
-                backend,
-                tile=tile,
-                overlap=overlap,
-                flips=flips,
-                precision=precision,
-            ),
-        )
-        for path in (parent, candidate)
-    ]
-    steps = compared(both[0], both[1], exam, smallest_region=smallest_region)
+    before, after = (Contender.of(path, load(path)) for path in (parent, candidate))
+    steps = compared(before, after, exam, smallest_region=smallest_region)
     with progress("comparing", len(exam.parts), unit="pictures") as bar:
         while True:
             try:

@@ -59,7 +59,7 @@ def evaluate(
         flips=check_tta(tta),
         precision=precision,
     )
-    doubt = segmenter.metadata and trained_on(segmenter.metadata.data, samples)
+    doubt = trained_on(segmenter, samples)
     if doubt:
         warn(doubt)
     with progress("evaluating", len(samples), unit="pictures") as bar:

@@ -150,7 +150,7 @@ def _choose_backend(checkpoint: Path, device: str, precision: str, *, quiet: boo
 
     def begin() -> None:
         if not quiet:
-            note("finding the fastest backend for this checkpoint, once; takes a minute or two")
+            note("finding the fastest backend for this checkpoint, once; this takes a while")
 
     choice = prepare_backend(checkpoint, device=device, precision=precision, on_begin=begin)
     if choice.seconds and not quiet:

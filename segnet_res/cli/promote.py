@@ -1,6 +1,7 @@
 """``segnet-res promote`` and ``rollback``: which checkpoint serves."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,6 +113,7 @@ def _compared(
 ) -> "Comparison | None":
     from segnet_res.cli._console import note
     from segnet_res.cli.compare import print_comparison, run_comparison
+    from segnet_res.inference import Segmenter
 
     if plan.parent is None:
         note(
@@ -127,9 +129,8 @@ def _compared(
         plan.parent,
         plan.candidate,
         exam,
+        partial(Segmenter.from_checkpoint, device=device, backend=backend),
         smallest_region=smallest_region,
-        device=device,
-        backend=backend,
     )
     print_comparison(result)
     return result

@@ -32,6 +32,7 @@ class ExportedRuntime(NumpyRuntime):
 
     backend: str
     device: str
+    precision: str
 
     def __init__(self, path: Path, metadata: Metadata, form: Form) -> None:
         self.name = path.name

@@ -63,7 +63,7 @@ def settings_of(
         "tile": segmenter.tile,
         "overlap": segmenter.overlap,
         "flips": segmenter.flips,
-        "precision": getattr(segmenter.runtime, "precision", "float32"),
+        "precision": segmenter.runtime.precision,
         "backend": backend or segmenter.backend,
         "threshold": threshold,
         "min_region": min_region,

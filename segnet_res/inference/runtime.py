@@ -27,10 +27,12 @@ class Runtime(Protocol):
     Attributes:
         backend: One of `BACKENDS`, but ``auto``.
         device: What computes, in words for a person.
+        precision: One of `PRECISIONS`.
     """
 
     backend: str
     device: str
+    precision: str
 
     def logits(self, images: UInt8Array, mirror: Mirror = ()) -> Values:
         """Run the model on mirrored pictures and turn the answer back.

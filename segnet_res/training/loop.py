@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
 from segnet_res.checkpoint import Checkpoint, Metadata
-from segnet_res.data import SegmentationDataset, fingerprint
+from segnet_res.data import SegmentationDataset
 from segnet_res.errors import DeviceError, TrainingError, UsageError
 from segnet_res.evaluation import check_fit, evaluate_each
 from segnet_res.inference import Segmenter
@@ -121,7 +121,8 @@ def train_events(
     if not resume:
         run.check_free()
     with processes(config.device) as group:
-        training, validation = open_splits(data, final=config.final)
+        splits = open_splits(data, final=config.final)
+        training, validation = splits.training, splits.validation
         if resume:
             run.check_config(config)
             origin = run.check_origin(origin)
@@ -134,14 +135,9 @@ def train_events(
             begin = _with_descent(resumed(run.last, training), descent)
         measured = training if config.final else validation
         check_fit(_segmenter(begin.model, measured, group.device), measured)
-        digests = {"fingerprint": fingerprint(training), "validation": fingerprint(validation)}
-        if config.final:
-            digests |= {
-                f"fingerprint_{split}": fingerprint(SegmentationDataset(data, split))
-                for split in ("train", "val")
-            }
         trainer = _Trainer(config, training, validation, begin, group, run)
-        trainer.licence, trainer.digests, trainer.descent = origin.licence, digests, descent
+        trainer.licence, trainer.descent = origin.licence, descent
+        trainer.digests = splits.digests()
         if state is not None:
             trainer.restore(state)
         elif group.leads:
@@ -335,15 +331,17 @@ class _Trainer:
             "epoch": epoch + 1,
             "loss": loss,
             "lr": self.optimizer.param_groups[0]["lr"],
-            "miou": scores and scores.miou,
-            "pixel_accuracy": scores and scores.pixel_accuracy,
+            "miou": None,
+            "pixel_accuracy": None,
             "images_per_second": rate,
             "seconds": seconds,
         }
-        row |= {f"iou_{score.name}": score.iou for score in (scores.classes if scores else ())}
+        if scores is not None:
+            row |= {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
+            row |= {f"iou_{score.name}": score.iou for score in scores.classes}
         self.history.append(row)
         self.done = epoch + 1
-        miou = (scores and scores.miou) or 0.0
+        miou = row["miou"] or 0.0
         better = scores is None or miou > self.best
         self.best = max(self.best, miou)
         checkpoint = self._checkpoint(scores)

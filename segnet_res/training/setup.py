@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
-from segnet_res.data import SegmentationDataset
+from segnet_res.data import SegmentationDataset, fingerprint
 from segnet_res.errors import CheckpointError, DataError, TrainingError, UsageError
 from segnet_res.models import (
     ResSegNet,
@@ -46,8 +46,30 @@ class Start:
     parent: str | None
 
 
-def open_splits(data: Path, *, final: bool) -> tuple[SegmentationDataset, SegmentationDataset]:
-    """Return what is trained on and what is validated on.
+class Splits(NamedTuple):
+    """What a training learns from and what it measures on.
+
+    Attributes:
+        training: All that is trained on.
+        validation: Empty in a final training.
+        joined: The splits as they are that a final training joins; else empty.
+    """
+
+    training: SegmentationDataset
+    validation: SegmentationDataset
+    joined: tuple[SegmentationDataset, ...] = ()
+
+    def digests(self) -> dict[str, str]:
+        """Return the fingerprints of the data by their name in a checkpoint or state."""
+        return {
+            "fingerprint": fingerprint(self.training),
+            "validation": fingerprint(self.validation),
+            **{f"fingerprint_{one.split}": fingerprint(one) for one in self.joined},
+        }
+
+
+def open_splits(data: Path, *, final: bool) -> Splits:
+    """Open ``train`` and ``val`` for a training.
 
     Args:
         data: A dataset folder.
@@ -58,12 +80,13 @@ def open_splits(data: Path, *, final: bool) -> tuple[SegmentationDataset, Segmen
     """
     training, validation = (SegmentationDataset(data, split) for split in ("train", "val"))
     if not final:
-        return training, validation
+        return Splits(training, validation)
     # A picture may be in both by mistake; it shall not count twice.
     both = tuple(dict.fromkeys(training.stems + validation.stems))
-    return (
+    return Splits(
         SegmentationDataset(data, "train", stems=both),
         SegmentationDataset(data, "val", stems=()),
+        (training, validation),
     )
 
 

@@ -94,14 +94,15 @@ class Library:
         flips: Average over the picture and its mirror images; four times the work.
 
     Attributes:
-        flips: As given.
+        tta: Whether it averages, in the words of the command line: "none" or "flips".
         turns: The one queue of the page; whoever borrows a model waits for a turn in it first.
         registry: Which of the checkpoints serves.
     """
 
     def __init__(self, folder: Path, device: str = "auto", *, flips: bool = False) -> None:
         self.folder = folder
-        self.flips = flips
+        self.tta = "flips" if flips else "none"
+        self._flips = flips
         self._device = device
         self.turns = Turnstile()
         self.registry = CachedRegistry(folder)
@@ -220,4 +221,4 @@ class Library:
 
         # Exports run on the CPU alone, whatever device the page has for checkpoints.
         device = "cpu" if is_export(path) else self._device
-        return Segmenter.from_checkpoint(path, device=device, flips=self.flips)
+        return Segmenter.from_checkpoint(path, device=device, flips=self._flips)

@@ -111,8 +111,7 @@ class DatasetSplit:
         """Return a sentence when the model was trained on this split."""
         from segnet_res.evaluation import trained_on
 
-        known = segmenter.metadata
-        return None if known is None else trained_on(known.data, self._dataset)
+        return trained_on(segmenter, self._dataset)
 
     def read(self, index: int, class_map: ClassMap) -> tuple[Sample, tuple[str, ...]]:  # noqa: ARG002
         """Read one picture and its mask as `segnet-res evaluate` reads them."""

@@ -220,7 +220,7 @@ class Inspector:
             "background": background(result.class_map),
             "ignore": result.class_map.ignore_index,
             "step": result.step,
-            "tta": "flips" if self._library.flips else "none",
+            "tta": self._library.tta,
             "files": files,
             "own_mask": result.own_mask,
             "original": json.dumps(result.source, sort_keys=True),

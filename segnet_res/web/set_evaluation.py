@@ -130,7 +130,7 @@ class SetEvaluation:
         self.summary = Summary.of(self.rows, matrix, class_map, self._judge)
         about: dict[str, Any] = {
             "checkpoint": self.model,
-            "tta": "flips" if self._library.flips else "none",
+            "tta": self._library.tta,
             "set": self.set.title,
         }
         table = write_csv(self.folder / "pictures.csv", self.rows, class_map)

@@ -35,6 +35,7 @@ class Pointwise(NumpyRuntime):
 
     backend = "numpy"
     device = "cpu"
+    precision = "float32"
 
     def logits(self, images, mirror=()):
         value = np.flip(images, mirror).mean(axis=3, dtype=np.float32) / 64

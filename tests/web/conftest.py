@@ -60,7 +60,7 @@ class Brightness:
 class OneModel:
     """A library with one model, called "bright"."""
 
-    flips = False
+    tta = "none"
 
     def __init__(self, class_map: ClassMap = CLASSES) -> None:
         self.model = Brightness(class_map)
