@@ -3,12 +3,13 @@
     python benchmarks/conditions.py benchmarks/held_out/magnetic-tile.safetensors data/tiles
 
 Reads the validation pictures as they are, and changed by lens, light and camera, and writes
-``benchmarks/results/<name>-conditions.json``: how many pictures are told of by themselves, what is
-said of the whole run, and what measuring costs beside the model.
+``benchmarks/results/<name>-conditions.json`` and the table of docs/batch-report.md: how many
+pictures are told of by themselves, what is said of the whole run, and what measuring costs beside
+the model.
 """
 
 import argparse
-import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from measure import percent, write_measured, write_result
 
 from segnet_res import SegmentationDataset, Segmenter
 from segnet_res.checkpoint import read_metadata, short_hash
@@ -28,6 +30,7 @@ from segnet_res.conditions import (
 from segnet_res.images import UInt8Array, read_image
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[1] / "docs" / "batch-report.md"
 # The model runs on so many pictures only.
 TIMED = 20
 
@@ -75,6 +78,23 @@ def cost(images: list[UInt8Array], segmenter: Segmenter) -> dict[str, float]:
     }
 
 
+def table(result: dict[str, Any]) -> str:
+    """Return a result as Markdown."""
+    lines = ["| pictures | told of one by one | said of the run |", "|---|---:|---|"]
+    for name, found in result["changes"].items():
+        said = ", ".join(map(_in_short, found["of_the_run"])) or "nothing"
+        lines.append(f"| {name} | {found['told_of']} of {found['pictures']} | {said} |")
+    share = percent(result["cost"]["share_of_model"])
+    lines += ["", f"Measuring takes {share} of the time of the model ({result['machine']})."]
+    return "\n".join(lines)
+
+
+def _in_short(sentence: str) -> str:
+    """Return what is how of a sentence about a run: "sharpness lower"."""
+    words = re.match(r"(\w+).*?\b(lower|higher)\b", sentence)
+    return " ".join(words.groups()) if words else sentence.partition(":")[0]
+
+
 def _like(image: UInt8Array, changed: Any) -> UInt8Array:  # noqa: ANN401
     # OpenCV drops the axis of a single channel.
     return np.asarray(changed, np.uint8).reshape(*changed.shape[:2], image.shape[2])
@@ -109,10 +129,9 @@ def main() -> None:
         "cost": {"backend": segmenter.backend} | cost(images, segmenter),
         "machine": segmenter.device,
     }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=2) + "\n"
-    (RESULTS / f"{arguments.checkpoint.stem}-conditions.json").write_text(text)
-    print(text)
+    print(table(result))
+    write_result(RESULTS / f"{arguments.checkpoint.stem}-conditions.json", result)
+    write_measured(PAGE, __file__, table(result))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def check_export(target: Path, *, overwrite: bool) -> None:
 
     Raises:
         UsageError: when the name has another ending or a package is missing.
-        StorageError: when a file is there already.
+        StorageError: when a file or folder is there already.
     """
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
@@ -110,6 +110,8 @@ def check_export(target: Path, *, overwrite: bool) -> None:
             f"{target}: an export ends in {ONNX}, or in {IR} for OpenVINO; choose such a name"
         )
     for file in files_of(target):
+        if file.is_dir():
+            raise StorageError(f"{file}: is a folder; choose another name")
         if file.exists() and not overwrite:
             raise StorageError(f"{file}: is there already; choose another name, or overwrite it")
     names, extra = _PACKAGES[suffix]

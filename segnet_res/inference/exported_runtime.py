@@ -95,7 +95,8 @@ class ExportedRuntime(NumpyRuntime):
         if isinstance(error, MemoryError) or any(part in text for part in _OUT_OF_MEMORY):
             return DeviceError(f"cpu: memory ran out on {width}x{height} pixels; use smaller tiles")
         return CheckpointError(
-            f"{self.name}: {self.backend} cannot run it ({text[:200]}); export it again"
+            f"{self.name}: {self.backend} cannot run it ({text[:200]}); use the checkpoint "
+            "as it is, or export it again"
         )
 
 

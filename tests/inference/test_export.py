@@ -200,6 +200,13 @@ def test_a_file_that_is_there(tmp_path, present):
         check_export(tmp_path / "x.xml", overwrite=False)
 
 
+@pytest.mark.parametrize("present", ["x.xml", "x.bin"])
+def test_a_folder_that_is_there(tmp_path, present):
+    (tmp_path / present).mkdir()
+    with pytest.raises(StorageError, match=rf"{present}: is a folder; choose another name"):
+        check_export(tmp_path / "x.xml", overwrite=True)
+
+
 @pytest.mark.parametrize(
     ("suffix", "package", "extra"), [(".onnx", "onnxscript", "onnx"), (".xml", *["openvino"] * 2)]
 )
