@@ -27,10 +27,9 @@ from segnet_res.data.dataset import (
     with_path,
 )
 from segnet_res.data.lookalike import Look, look
-from segnet_res.data.parts import join_parts, name_groups, torn_parts
+from segnet_res.data.parts import parts_of, torn_parts
 from segnet_res.data.problem import Problem
 from segnet_res.data.shares import count_labels
-from segnet_res.data.splits import group_by_pattern
 from segnet_res.errors import DataError, ImageError
 from segnet_res.images import UInt8Array, find_images, linked_folders, read_image, read_mask
 
@@ -215,11 +214,10 @@ def _part_problems(
             "unreadable", ANNOTATIONS_FILE, with_path(error, root / ANNOTATIONS_FILE, root)
         )
     try:
-        groups = name_groups(stems) if info.group is None else group_by_pattern(stems, info.group)
+        groups = parts_of(stems, info, told)
     except DataError as error:
         yield Problem("split", INFO_FILE, f"{INFO_FILE}: {error}")
         return
-    groups = join_parts(groups, told)
     for part, found in torn_parts(groups, splits).items():
         listed = " and ".join(f"{stem!r} in {split}" for split, stem in found.items())
         yield Problem(

@@ -1,9 +1,9 @@
 """Which pictures of a dataset show one physical part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from segnet_res.data.annotations import told_parts
-from segnet_res.data.dataset import SegmentationDataset
+from segnet_res.data.dataset import DatasetInfo, SegmentationDataset
 from segnet_res.data.splits import group_by_pattern
 from segnet_res.data.tiles import tile_groups
 
@@ -11,18 +11,33 @@ from segnet_res.data.tiles import tile_groups
 def part_groups(dataset: SegmentationDataset) -> dict[str, str]:
     """Return the part of each stem of a split, in the order of the split.
 
-    The expression ``group`` of ``dataset.yaml`` tells parts apart; without it, see `name_groups`.
-    Parts that somebody named in ``annotations.jsonl`` are joined with these.
+    See `parts_of`; the parts that people have named stand in ``annotations.jsonl``.
 
     Raises:
-        DataError: when the expression does not match a stem, or a line of the annotations is
-            damaged.
+        DataError: as `parts_of`, and when a line of the annotations is damaged.
     """
-    if dataset.info.group is not None:
-        groups = group_by_pattern(dataset.stems, dataset.info.group)
+    return parts_of(dataset.stems, dataset.info, told_parts(dataset.root))
+
+
+def parts_of(stems: Collection[str], info: DatasetInfo, told: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of each picture of a dataset.
+
+    The expression ``group`` of ``dataset.yaml`` tells parts apart; without it, see `name_groups`.
+    What people have told is joined with that, see `join_parts`.
+
+    Args:
+        stems: The pictures.
+        info: What ``dataset.yaml`` says.
+        told: The part that somebody named, by stem; ``group`` need not match these stems.
+
+    Raises:
+        DataError: when ``group`` does not match another stem.
+    """
+    if info.group is None:
+        groups = name_groups(stems)
     else:
-        groups = name_groups(dataset.stems)
-    return join_parts(groups, told_parts(dataset.root))
+        groups = group_by_pattern(stems, info.group, optional=told)
+    return join_parts(groups, told)
 
 
 def empty_split(dataset: SegmentationDataset) -> str:
@@ -60,7 +75,7 @@ def join_parts(groups: Mapping[str, str], told: Mapping[str, str]) -> dict[str, 
     return {stem: find(part) for stem, part in groups.items()}
 
 
-def name_groups(stems: Sequence[str]) -> dict[str, str]:
+def name_groups(stems: Collection[str]) -> dict[str, str]:
     """Return the part of each stem as far as names tell.
 
     Photographs of the magnetic-tile data set are grouped by tile; of other pictures each is a part

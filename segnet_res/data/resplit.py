@@ -84,13 +84,14 @@ def split_dataset(
         found = f"none of its {len(left_out)} pictures is done" if left_out else "no pictures"
         raise DataError(f"{root}: {found}; add pictures with masks to images/ and masks/")
     group = info.group if group is None else group
+    told = told_parts(root)
     if group is not None:
-        groups = group_by_pattern(list(images), group)
+        groups = group_by_pattern(images, group, optional=told)
     else:
         tiles = {stem: paths[0] for stem, paths in images.items() if is_photograph(stem)}
         looks = {stem: look(read_image(path, 1)) for stem, path in tiles.items()}
         groups = join_groups(tile_groups(list(images)), looks)
-    groups = join_parts(groups, told_parts(root))
+    groups = join_parts(groups, told)
     strata = {stem: _classes(masks[stem], info) for stem in images}
     splits = assign_splits(groups, fractions=shares, seed=seed, strata=strata)
     splits = {split: stems for split, stems in splits.items() if stems}

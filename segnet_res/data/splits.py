@@ -158,7 +158,9 @@ def parse_fractions(text: str) -> tuple[float, float, float]:
     return check_fractions(shares)
 
 
-def group_by_pattern(stems: Collection[str], pattern: str) -> dict[str, str]:
+def group_by_pattern(
+    stems: Collection[str], pattern: str, *, optional: Collection[str] = ()
+) -> dict[str, str]:
     r"""Return the group of each stem: what the pattern finds in it.
 
     The groups of the expression are joined when it has any; otherwise the whole match counts.
@@ -166,10 +168,11 @@ def group_by_pattern(stems: Collection[str], pattern: str) -> dict[str, str]:
     Args:
         stems: Stems of pictures.
         pattern: Regular expression, searched anywhere in the stem.
+        optional: Stems that it need not match; those that it does not are groups of their own.
 
     Raises:
         UsageError: when the expression is not valid.
-        DataError: when it does not match a stem.
+        DataError: when it does not match another stem.
 
     >>> group_by_pattern(["cap07_left", "cap07_right"], r"cap(\d+)")
     {'cap07_left': '07', 'cap07_right': '07'}
@@ -183,6 +186,9 @@ def group_by_pattern(stems: Collection[str], pattern: str) -> dict[str, str]:
     groups = {}
     for stem in stems:
         match = expression.search(stem)
+        if match is None and stem in optional:
+            groups[stem] = stem
+            continue
         if match is None:
             raise DataError(
                 f"{stem}: the group expression {pattern!r} does not match; "

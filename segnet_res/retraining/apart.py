@@ -77,8 +77,8 @@ def see(
             a line of ``annotations.jsonl`` is damaged.
     """
     group = dataset.info.group
-    parts = {} if group is None else group_by_pattern(dataset.stems, group)
     told = told_parts(dataset.root)
+    parts = {} if group is None else group_by_pattern(dataset.stems, group, optional=told)
     found = []
     for index, stem in enumerate(dataset.stems):
         image = dataset.read_image(index, 1 if channels == 1 else 3)

@@ -28,7 +28,7 @@ from segnet_res.images import (
 from segnet_res.inference.manifest import digest_of_file
 from segnet_res.retraining.corrections_history import keep_mask, revision_of
 from segnet_res.retraining.corrections_names import Content, find_content, free_stem
-from segnet_res.retraining.corrections_splits import choose_split, part_of, siblings
+from segnet_res.retraining.corrections_splits import choose_split, siblings, tells_part
 
 
 @dataclass(frozen=True)
@@ -86,20 +86,25 @@ class Save:
         )
         if labels.shape != size:
             raise DataError(size_mismatch(self.stem, labels.shape, size))
-        if self.is_new and part_of(self.stem, self.info) is None:
-            raise DataError(
-                f"{self.stem}: the group expression {self.info.group!r} of the dataset does not "
-                "match, so that nobody could tell its part; give the picture a name that it "
-                "matches (a part that is named beside it does not replace that)"
-            )
 
     def place(
         self, state: str, part: str | None, split: str | None
     ) -> tuple[str | None, str, bool]:
-        """Return the split that the picture belongs to, its part, and whether somebody named it."""
+        """Return the split that the picture belongs to, its part, and whether somebody named it.
+
+        Raises:
+            DataError: when neither the name of a new picture nor anybody tells its part.
+            UsageError: as `choose_split`.
+        """
         told = part
         if told is None and self.line is not None and self.line.part_told:
             told = self.line.part
+        if told is None and self.is_new and not tells_part(self.stem, self.info):
+            raise DataError(
+                f"{self.stem}: the group expression {self.info.group!r} of the dataset does not "
+                "match, so that nobody could tell its part; name the part, or give the picture "
+                "another name"
+            )
         images = index_images(self.root)
         named = {stem: one.part for stem, one in self.known.items() if one.part_told}
         shown, others = siblings(self.stem, told, images, self.info, named)

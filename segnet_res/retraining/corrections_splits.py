@@ -1,12 +1,13 @@
 """Which split a corrected picture goes to, and the lists of the splits."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from segnet_res.data.dataset import SPLITS, DatasetInfo, read_split
 from segnet_res.data.parts import join_parts, name_groups
 from segnet_res.data.splits import DEFAULT_FRACTIONS, group_by_pattern
-from segnet_res.errors import DataError, UsageError
+from segnet_res.errors import UsageError
 from segnet_res.images import atomic_write
 
 # Where a picture goes unless told otherwise: to one of these, by its share.
@@ -15,14 +16,9 @@ _SHARES = {
 }
 
 
-def part_of(stem: str, info: DatasetInfo) -> str | None:
-    """Return the part that the name of a picture tells; None where ``group`` does not fit it."""
-    if info.group is None:
-        return stem
-    try:
-        return group_by_pattern([stem], info.group)[stem]
-    except DataError:
-        return None
+def tells_part(stem: str, info: DatasetInfo) -> bool:
+    """Tell whether the part follows from a picture's name, where the dataset has a ``group``."""
+    return info.group is None or re.search(info.group, stem) is not None
 
 
 def siblings(
@@ -42,7 +38,7 @@ def siblings(
     if info.group is None:
         groups = name_groups(everything)
     else:
-        groups = {one: part_of(one, info) or one for one in everything}
+        groups = group_by_pattern(everything, info.group, optional=everything)
     groups = join_parts(groups, dict(told) | ({} if part is None else {stem: part}))
     others = {one for one in everything if one != stem and groups[one] == groups[stem]}
     return groups[stem] if part is None else part, others

@@ -19,8 +19,7 @@ from segnet_res.conditions import Conditions, KnownConditions
 from segnet_res.data.annotations import told_parts
 from segnet_res.data.dataset import DatasetInfo, index_images, load_info
 from segnet_res.data.lookalike import Look
-from segnet_res.data.parts import join_parts, name_groups
-from segnet_res.data.splits import group_by_pattern
+from segnet_res.data.parts import parts_of
 from segnet_res.errors import DataError, ImageError
 from segnet_res.images import Channels
 from segnet_res.retraining.queue_cache import QueueCache
@@ -170,8 +169,7 @@ def _conditions(measured: Sequence[Conditions]) -> KnownConditions | None:
 
 def _parts(root: Path, info: DatasetInfo, stems: list[str]) -> dict[str, str]:
     try:
-        groups = name_groups(stems) if info.group is None else group_by_pattern(stems, info.group)
-        return join_parts(groups, told_parts(root))
+        return parts_of(stems, info, told_parts(root))
     except DataError:
         # What is wrong with the dataset is the business of its check; here it only blurs a number.
         return {stem: stem for stem in stems}

@@ -293,7 +293,15 @@ def test_the_expression_of_the_dataset_tells_parts(tmp_path):
     path = picture(tmp_path, "lid.png", 9)
     with pytest.raises(DataError, match=r"lid: the group expression 'cap\(\\\\d\+\)' .* does not"):
         save(root, path)
-    assert save(root, path, name="cap2_lid.png").split == "val"
+    line = save(root, path, part="2")
+    assert (line.split, line.part) == ("val", "2")
+    assert part_groups(SegmentationDataset(root, "val"))["lid"] == "2"
+    assert not [one for one in check_dataset(root) if one.kind == "split"]
+    assert {"cap2_left", "cap2_right", "lid"} in map(set, split_dataset(root, force=True).values())
+    # What it was told is kept, also where nobody tells it again.
+    assert save(root, path, mask(0), opened=line.mask_sha256).part == "2"
+    other = picture(tmp_path, "rim.png", 10)
+    assert save(root, other, name="cap2_rim.png").split == "val"
 
 
 def test_tiles_stay_together_beside_other_names(root, tmp_path):
