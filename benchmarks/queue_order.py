@@ -3,9 +3,10 @@
     python benchmarks/queue_order.py benchmarks/held_out/magnetic-tile.safetensors data/tiles
 
 Ranks the pictures of a split that was not trained on, knowing those of train, and compares the
-order with the masks, by the score and by each term alone: which share of all wrong pixels lies in
-the first tenth, quarter and half of the pictures; and, because a few pictures hold most of these,
-which share of the worst pictures does, those of the quarter that is wrong on most of its area.
+order with the masks, by the score, without its newness, and by each other term alone: which share
+of all wrong pixels lies in the first tenth, quarter and half of the pictures; and, because a few
+pictures hold most of these, which share of the worst pictures does, those of the quarter that is
+wrong on most of its area.
 Pixels of classes that the checkpoint does not know are always wrong. Near-copies are not left out
 here, so that the orders are of the same pictures. Writes results/queue-<checkpoint>.json, and the
 tables of docs/retraining.md from all of these.
@@ -25,7 +26,7 @@ from segnet_res import SegmentationDataset, Segmenter
 from segnet_res.checkpoint import checkpoint_name, short_hash
 from segnet_res.classes import ClassMap
 from segnet_res.images import UInt8Array
-from segnet_res.retraining.queue import FORMULA, Measured, Ranking
+from segnet_res.retraining.queue import FORMULA, WEIGHTS, Measured, Ranking
 from segnet_res.retraining.queue_cache import QueueCache, default_cache
 from segnet_res.retraining.queue_known import Known, learn
 
@@ -39,6 +40,7 @@ WORST = 0.25
 # a split, and would tell the order of the files.
 ORDERS: dict[str, Callable[[Measured], float]] = {
     "score": lambda one: one.score,
+    "score without newness": lambda one: one.score - WEIGHTS["newness"] * one.terms["newness"],
     "entropy alone": lambda one: one.terms["entropy"],
     "disagreement alone": lambda one: one.terms["disagreement"],
 }
