@@ -248,7 +248,8 @@ def run_one(
         return
     out = arguments.out / label
     print(f"{label}: begins; {out.with_suffix('.log')} tells how far it is")
-    common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[_kind(split)]]
+    # What a row adds on its own is in no other, whatever the defaults are.
+    common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[_kind(split)], "--paste", "0"]
     common += ["--device", arguments.device, *arguments.options]
     train(experiment, data, out, seed, common)
     content = {"data": split, "network": experiment.network, "loss": experiment.loss,

@@ -16,6 +16,9 @@ DEFAULT_ARCHITECTURE = "ressegnet-small"
 NEW_SHARE = 0.3
 NEW_CLASS_SHARE = 0.5
 
+# Of the crops of parts, the share that get the defects of another picture.
+PASTE = 0.3
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -38,7 +41,8 @@ class TrainConfig:
             with a quarter of the pixels; rounded down to whole epochs.
         rare: Share of the crops that are drawn around a pixel of a class picked evenly among all;
             the others anywhere.
-        paste: Share of the crops that get the defects of another picture pasted in.
+        paste: Share of the crops that get the defects of another picture pasted in; None: `PASTE`
+            where defects lie on a background, which is a class of that name and no ``scene``.
         augment: ``inspection`` (light, blur, noise, flips, quarter turns, rotation, elastic),
             ``aligned`` (no quarter turns: all parts lie the same way), ``scene`` (no upside-down
             either) or ``none``.
@@ -78,7 +82,7 @@ class TrainConfig:
     scale: float = 1.5
     coarse: float = 0.0
     rare: float = 0.5
-    paste: float = 0.0
+    paste: float | None = None
     augment: str = "inspection"
     loss: str = "relaxed"
     beta: str = "shares"
@@ -115,7 +119,7 @@ class TrainConfig:
             ("scale", 1 <= self.scale <= 8, "give 1 (no scaling) to 8"),
             ("coarse", 0 <= self.coarse < 1, "give a share from 0 to below 1"),
             ("rare", 0 <= self.rare <= 1, "give 0 to 1"),
-            ("paste", 0 <= self.paste <= 1, "give 0 to 1"),
+            ("paste", self.paste is None or 0 <= self.paste <= 1, "give 0 to 1"),
             ("augment", self.augment in AUGMENTATIONS, f"choose {', '.join(AUGMENTATIONS)}"),
             ("loss", self.loss in LOSSES, f"choose {', '.join(LOSSES)}"),
             ("beta", _is_beta(self.beta), "give shares, batch, or a number from 0 to 1"),

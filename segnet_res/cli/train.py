@@ -13,7 +13,7 @@ import typer
 from segnet_res.cli._console import note, progress, say, warn
 from segnet_res.cli._options import is_given
 from segnet_res.errors import UsageError
-from segnet_res.recipe import AUGMENTATIONS, LOSSES, SCHEDULES, TrainConfig
+from segnet_res.recipe import AUGMENTATIONS, LOSSES, PASTE, SCHEDULES, TrainConfig
 
 if TYPE_CHECKING:
     from segnet_res.training import Epoch, Event, RunFolder
@@ -60,7 +60,11 @@ def train(
         float, typer.Option(help="Share of the crops around a pixel of an evenly drawn class.")
     ] = _BASE.rare,
     paste: Annotated[
-        float, typer.Option(help="Share of the crops that get the defects of another picture.")
+        float | None,
+        typer.Option(
+            help="Share of the crops that get the defects of another picture.",
+            show_default=f"{PASTE} where parts have a background",
+        ),
     ] = _BASE.paste,
     augment: Annotated[str, typer.Option(help=f"{', '.join(AUGMENTATIONS)}.")] = _BASE.augment,
     loss: Annotated[str, typer.Option(help=f"{', '.join(LOSSES)}.")] = _BASE.loss,

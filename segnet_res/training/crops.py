@@ -16,7 +16,7 @@ from segnet_res.classes import background
 from segnet_res.data import Sample, SegmentationDataset
 from segnet_res.errors import SegnetResError, TrainingError, UsageError
 from segnet_res.images import UInt8Array
-from segnet_res.recipe import TrainConfig
+from segnet_res.recipe import PASTE, TrainConfig
 from segnet_res.training.descent import Pool
 
 # Decoded pictures that all reading processes of a training keep together: to read a photograph of
@@ -119,11 +119,7 @@ class Crops(Dataset[Crop | SegnetResError]):
         self._shares = [pool.share for pool in every]
         self._holders = _holders(pixels, np.arange(len(pixels)))
         self._background = background(dataset.class_map)
-        if config.paste and self._background is None:
-            raise UsageError(
-                f"--paste is {config.paste}, {dataset.info.name} has no class background that "
-                "defects could be pasted on; leave it out"
-            )
+        self._paste = self._paste_share()
         self._defects = [label for label in self._holders if label != self._background]
 
     def __getitem__(self, number: int) -> Crop | SegnetResError:
@@ -139,13 +135,25 @@ class Crops(Dataset[Crop | SegnetResError]):
         sample = self.samples[index]
         size = config.crop // 2 if number < self.coarse else config.crop
         image, labels = self._window(sample, focus, size, rng)
-        if config.paste and self._defects and rng.random() < config.paste:
+        if self._paste and self._defects and rng.random() < self._paste:
             image, labels = self._with_defects(image, labels, size, rng)
         self._augment.set_random_seed(int(rng.integers(2**31)))
         changed = self._augment(image=image, mask=labels)
         image = np.ascontiguousarray(changed["image"].transpose(2, 0, 1))
         labels = changed["mask"].astype(np.int64)
         return torch.from_numpy(image), torch.from_numpy(labels), sample.stem
+
+    def _paste_share(self) -> float:
+        given, name = self.config.paste, self.dataset.info.name
+        if given and self._background is None:
+            raise UsageError(
+                f"--paste is {given}, {name} has no class background that defects could be "
+                "pasted on; leave it out"
+            )
+        if given is not None:
+            return given
+        lies_on_parts = self.config.augment in ("inspection", "aligned")
+        return PASTE if lies_on_parts and self._background is not None else 0.0
 
     def _window(
         self, sample: Sample, focus: int | None, size: int, rng: np.random.Generator

@@ -4,7 +4,9 @@ import torch
 from PIL import Image
 
 from segnet_res import SegmentationDataset, TrainConfig
+from segnet_res.augment import build_augmentation
 from segnet_res.errors import DataError, UsageError
+from segnet_res.recipe import PASTE
 from segnet_res.training.crops import Crops, EpochSampler, Recent
 from segnet_res.training.descent import Pool
 from segnet_res.training.statistics import measure
@@ -105,9 +107,35 @@ def test_defects_of_other_pictures_are_pasted(tiny_dataset):
     assert share[1.0] == 1
 
 
+def changed_by_default(dataset, augment):
+    """Return the share of the crops in which a training without --paste has pasted something."""
+    pixels = measure(dataset).pixels
+    both = [
+        Crops(dataset, pixels, TrainConfig(crop=32, augment=augment, paste=paste))
+        for paste in (None, 0.0)
+    ]
+    cut = [[crops[i][1] for crops in both] for i in range(200)]
+    return np.mean([not torch.equal(*labels) for labels in cut])
+
+
+def test_without_a_word_defects_are_pasted_on_parts_alone(tiny_dataset, monkeypatch):
+    # What else is drawn differs once something was drawn for pasting, so nothing else is drawn.
+    nothing = build_augmentation("none")
+    monkeypatch.setattr("segnet_res.training.crops.build_augmentation", lambda _: nothing)
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    assert PASTE / 2 < changed_by_default(dataset, "aligned") <= 1.5 * PASTE
+    assert changed_by_default(dataset, "scene") == changed_by_default(dataset, "none") == 0
+    without_background(tiny_dataset)
+    assert changed_by_default(SegmentationDataset(tiny_dataset, "train"), "inspection") == 0
+
+
+def without_background(root):
+    text = (root / "dataset.yaml").read_text()
+    (root / "dataset.yaml").write_text(text.replace("sound", "road"))
+
+
 def test_pasting_needs_a_background(tiny_dataset):
-    text = (tiny_dataset / "dataset.yaml").read_text()
-    (tiny_dataset / "dataset.yaml").write_text(text.replace("sound", "road"))
+    without_background(tiny_dataset)
     dataset = SegmentationDataset(tiny_dataset, "train")
     with pytest.raises(UsageError, match=r"--paste is 0\.5, .* has no class background"):
         Crops(dataset, np.ones((2, 2), np.int64), TrainConfig(crop=32, paste=0.5))
