@@ -8,6 +8,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from segnet_res.errors import UsageError
 from segnet_res.images import UInt8Array
@@ -40,7 +41,14 @@ def build_augmentation(name: str) -> A.Compose:
             ],
             p=0.6,
         ),
-        A.OneOf([A.GaussianBlur(blur_limit=(3, 5)), A.MotionBlur(blur_limit=(3, 5))], p=0.15),
+        A.OneOf(
+            [
+                A.GaussianBlur(blur_limit=(3, 5)),
+                # Centred: a shifted kernel would move the picture and leave the mask.
+                A.MotionBlur(blur_limit=(3, 5), allow_shifted=False, direction_range=(0, 0)),
+            ],
+            p=0.15,
+        ),
         A.GaussNoise(std_range=(0.01, 0.04), p=0.25),
     ]
     if name == "inspection":
@@ -89,7 +97,8 @@ def random_crop(
         size: Height and width of the crop in pixels.
         scale: The picture is enlarged by a factor between 1/scale and scale, evenly drawn on a
             logarithmic scale.
-        focus: A label; the crop holds one of its pixels, where there is one. None: anywhere.
+        focus: A label; the crop is cut around one of its pixels, where there is one. Shrinking may
+            drop a label that is narrower than the factor. None: anywhere.
         ignore_index: Label of pixels that count nowhere.
         rng: Where chance comes from.
         zoom: A further factor by which the picture is enlarged, always the same.
@@ -101,9 +110,9 @@ def random_crop(
     factor = zoom * scale ** rng.uniform(-1, 1)
     window = max(1, round(size / factor))
     height, width = labels.shape
-    spots = np.flatnonzero(labels == focus) if focus is not None else np.empty(0, np.int64)
-    if len(spots):
-        y, x = divmod(int(spots[rng.integers(len(spots))]), width)
+    spot = None if focus is None else _any_pixel(labels == focus, rng)
+    if spot is not None:
+        y, x = spot
         # The pixel may lie anywhere in the crop: always in the middle would be learnt.
         top, left = y - int(rng.integers(window)), x - int(rng.integers(window))
         top, left = _inside(top, height, window), _inside(left, width, window)
@@ -161,6 +170,20 @@ def paste(
         moved += image[around].mean(axis=0, dtype=np.float64) - donor[around].mean(axis=0)
     mixed = image + weight[..., None] * (moved - image)
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8), np.where(defects, donor_labels, labels)
+
+
+def _any_pixel(found: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int] | None:
+    """Draw row and column of a true pixel of (H, W); None where there is none.
+
+    By rows first: the places of all pixels would take eight times the memory of the picture.
+    """
+    ends = np.count_nonzero(found, axis=1).cumsum()
+    if not ends[-1]:
+        return None
+    drawn = int(rng.integers(ends[-1]))
+    row = int(np.searchsorted(ends, drawn, side="right"))
+    column = np.flatnonzero(found[row])[drawn - ends[row]]  # negative: from the end of the row
+    return row, int(column)
 
 
 def _inside(start: int, length: int, window: int) -> int:

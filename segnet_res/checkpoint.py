@@ -32,6 +32,18 @@ SUFFIX = ".safetensors"
 # safetensors itself refuses longer headers.
 _MAX_HEADER = 100_000_000
 
+# What is shown of a checkpoint, without another look at it.
+_TEXT = (str, type(None))
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "arguments": dict,
+    "recipe": dict,
+    "data": dict,
+    "scores": (dict, type(None)),
+    "created": str,
+    "parent": _TEXT,
+    "licence": _TEXT,
+}
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -94,6 +106,9 @@ class Metadata:
                 "here; upgrade segnet_res"
             )
         known = {key: value for key, value in content.items() if key in cls.__dataclass_fields__}
+        for key, kinds in _KINDS.items():
+            if key in known and not isinstance(known[key], kinds):
+                raise TypeError(f"{key} is {str(known[key])[:40]}")
         known["class_map"] = ClassMap.from_dict(content["class_map"])
         if known.get("conditions") is not None:
             known["conditions"] = KnownConditions.from_dict(content["conditions"])
@@ -195,7 +210,14 @@ def read_metadata(path: Path | str) -> Metadata:
         return Metadata.from_json(text)
     except SegnetResError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise CheckpointError(
             f"{path.name}: its description of the model is damaged ({error!r}); copy it again"
         ) from error
@@ -224,7 +246,7 @@ def _header_text(path: Path) -> str:
         raise CheckpointError(
             f"{path}: cannot be read ({error.strerror}); check the path"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path.name}: not a checkpoint of segnet_res (its header names no model); "
             f"give a {SUFFIX} file that `segnet-res train` wrote"

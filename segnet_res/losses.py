@@ -215,8 +215,8 @@ def _from_smp(name: str, ignore_index: int) -> Loss:
     loss = classes[name]("multiclass", ignore_index=ignore_index)
 
     def labelled_only(logits: Tensor, labels: Tensor, _: float) -> Tensor:
-        # Focal is not a number there, and Lovasz raises.
-        if (labels == ignore_index).all():
+        # Focal is not a number there, and Lovasz raises, as it does for a single class.
+        if logits.shape[1] == 1 or (labels == ignore_index).all():
             return logits.sum() * 0
         found: Tensor = loss(logits, labels)
         return found

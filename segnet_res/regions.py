@@ -40,7 +40,8 @@ class Region:
         box: Left, top, width and height of its upright bounding box, in pixels.
         length: The longer side of the rectangle of least area, at any angle, that holds its
             pixels whole, in pixels: 1 for a single pixel, 10 for a row of 10, 14.142 for a
-            diagonal of 10. None where lengths were not asked for.
+            diagonal of 10; of rectangles alike in area that of the longest. None where lengths
+            were not asked for.
     """
 
     label: int
@@ -329,5 +330,12 @@ def _longer_side(contour: NDArray[Any]) -> float:
     points = contour.reshape(-1, 2).astype(np.int32)
     # Counted from the first point, because OpenCV computes with 32 bits.
     hull = cv2.convexHull(points - points[0]).reshape(-1, 2).astype(np.float32)
-    corners = (hull[:, None] + _CORNERS).reshape(-1, 2)
-    return round(max(cv2.minAreaRect(corners)[1]), 3)
+    corners = cv2.convexHull((hull[:, None] + _CORNERS).reshape(-1, 2)).reshape(-1, 2)
+    # A side of the least rectangle lies along a side of the hull. Of rectangles alike in area the
+    # longest counts, where minAreaRect would take another one of the picture's mirror image.
+    along = (np.roll(corners, -1, axis=0) - corners).astype(np.float64)
+    along /= np.hypot(*along.T)[:, None]
+    across = along[:, ::-1] * (-1, 1)
+    sides = np.stack([np.ptp(corners @ axes.T, axis=0) for axes in (along, across)])
+    areas = sides.prod(axis=0)
+    return round(float(sides.max(axis=0)[areas <= areas.min() * (1 + 1e-6)].max()), 3)

@@ -1,3 +1,4 @@
+import albumentations as A
 import cv2
 import numpy as np
 import pytest
@@ -140,3 +141,43 @@ def test_without_a_defect_nothing_is_pasted():
     mixed, found = paste(image, labels, donor, ignored, background=0, ignore_index=255)
     np.testing.assert_array_equal(mixed, image)
     np.testing.assert_array_equal(found, labels)
+
+
+def blurs(changes):
+    """Yield the motion blurs among changes that are nested."""
+    for one in changes:
+        if isinstance(one, A.MotionBlur):
+            yield one
+        elif isinstance(one, A.BaseCompose):
+            yield from blurs(one.transforms)
+
+
+def test_motion_blur_leaves_things_where_they_are():
+    (blur,) = blurs(build_augmentation("inspection").transforms)
+    always = A.Compose([A.MotionBlur(**blur.get_transform_init_args() | {"p": 1.0})])
+    point = np.zeros((21, 21, 1), np.uint8)
+    point[10, 10] = 255
+    for seed in range(40):
+        always.set_random_seed(seed)
+        blurred = always(image=point, mask=point[..., 0])["image"][..., 0].astype(np.float64)
+        y, x = np.indices(blurred.shape)
+        centre = [(axis * blurred).sum() / blurred.sum() for axis in (y, x)]
+        assert centre == pytest.approx([10, 10], abs=0.1)
+
+
+def test_a_crop_is_cut_around_any_pixel_of_a_class_alike():
+    labels = np.zeros((6, 5), np.uint8)
+    labels[[0, 2, 2, 5], [4, 0, 3, 1]] = 1
+    image = np.arange(30, dtype=np.uint8).reshape(6, 5, 1)
+    drawn = [
+        int(
+            random_crop(
+                image, labels, size=1, scale=1.0, focus=1, ignore_index=255,
+                rng=np.random.default_rng(seed),
+            )[0].item()
+        )
+        for seed in range(400)
+    ]  # fmt: skip
+    counts = np.bincount(drawn, minlength=30)
+    assert np.flatnonzero(counts).tolist() == [4, 10, 13, 26]
+    assert counts[[4, 10, 13, 26]].min() > 70

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import pickle
 import struct
@@ -115,13 +116,17 @@ def test_older_ones_know_no_conditions(checkpoint, tmp_path):
     del content["conditions"]
     write_header(path, {"segnet_res": json.dumps(content)})
     assert read_metadata(path).conditions is None
-    write_header(path, {"segnet_res": json.dumps(content | {"conditions": {"pictures": 3}})})
-    with pytest.raises(CheckpointError) as caught:
-        read_metadata(path)
-    assert str(caught.value) == (
-        "x.safetensors: the conditions of the training pictures are damaged; "
-        "copy the checkpoint again"
-    )
+    known = checkpoint.metadata.conditions.to_dict()
+    quantiles = known["quantiles"]
+    lost = quantiles | {"noise": [math.nan] * len(quantiles["noise"])}
+    for broken in ({"pictures": 3}, known | {"quantiles": lost}):
+        write_header(path, {"segnet_res": json.dumps(content | {"conditions": broken})})
+        with pytest.raises(CheckpointError) as caught:
+            read_metadata(path)
+        assert str(caught.value) == (
+            "x.safetensors: the conditions of the training pictures are damaged; "
+            "copy the checkpoint again"
+        )
 
 
 def test_newer_and_damaged_ones(checkpoint, tmp_path):
@@ -137,6 +142,39 @@ def test_newer_and_damaged_ones(checkpoint, tmp_path):
     write_header(path, {"segnet_res": "[]"})
     with pytest.raises(CheckpointError, match=r"damaged"):
         Checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"data": "x"},
+        {"scores": 3},
+        {"recipe": []},
+        {"arguments": None},
+        {"parent": 7},
+        {"created": None},
+        {"licence": {}},
+        {"mean": [10**400]},
+    ],
+)
+def test_a_description_of_other_kinds_is_refused(checkpoint, tmp_path, broken):
+    # The page and `checkpoints list` show all of these without another look.
+    path = tmp_path / "x.safetensors"
+    content = json.loads(checkpoint.metadata.to_json())
+    write_header(path, {"segnet_res": json.dumps(content | broken)})
+    with pytest.raises(CheckpointError, match=r"^x\.safetensors: .* damaged"):
+        read_metadata(path)
+
+
+def test_a_header_of_a_hundred_thousand_brackets(tmp_path):
+    path = tmp_path / "x.safetensors"
+    header = b"[" * 100_000
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(CheckpointError, match=r"^x\.safetensors: not a checkpoint"):
+        read_metadata(path)
+    write_header(path, {"segnet_res": "[" * 100_000})
+    with pytest.raises(CheckpointError, match=r"^x\.safetensors: .* damaged"):
+        read_metadata(path)
 
 
 @pytest.mark.parametrize("read", [read_metadata, Checkpoint.load])

@@ -104,20 +104,38 @@ def test_sixteen_bit_grey_is_divided_by_257(tmp_path, name):
     assert read_image(tmp_path / name, 1)[0, :, 0].tolist() == [0, 0, 1, 1, 127, 255]
 
 
-def test_big_endian_sixteen_bit_tiff(tmp_path):
-    values = np.array([[0, 257, 2 * 257], [300 * 100, 255 * 257, 3]], np.uint16)
-    pixels = values.astype(">u2").tobytes()
-    tags = [(256, 4, 3), (257, 4, 2), (258, 3, 16), (259, 3, 1), (262, 3, 1)]
-    tags += [(273, 4, 8), (277, 3, 1), (278, 4, 2), (279, 4, len(pixels))]
+def write_tiff(path, pixels, *, width, height, bits, photometric, order):
+    """Write a grey TIFF of one strip; the order of the bytes is "<" or ">"."""
+    tags = [(256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric)]
+    tags += [(273, 4, 8), (277, 3, 1), (278, 4, height), (279, 4, len(pixels))]
     entries = b"".join(
-        struct.pack(">HHI", tag, kind, 1)
-        + (struct.pack(">HH", value, 0) if kind == 3 else struct.pack(">I", value))
+        struct.pack(f"{order}HHI", tag, kind, 1)
+        + struct.pack(f"{order}HH" if kind == 3 else f"{order}I", *([value, 0][: 5 - kind]))
         for tag, kind, value in tags
     )
-    directory = struct.pack(">H", len(tags)) + entries + bytes(4)
+    directory = struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    path.write_bytes(head + struct.pack(f"{order}I", 8 + len(pixels)) + pixels + directory)
+
+
+@pytest.mark.parametrize(
+    ("order", "photometric"),
+    [(">", 1), ("<", 1), ("<", 0)],  # 1: black is zero; 0: white is
+)
+def test_sixteen_bit_tiff(tmp_path, order, photometric):
+    values = np.array([[0, 257, 2 * 257], [300 * 100, 255 * 257, 3]], np.uint16)
+    stored = values if photometric else 65535 - values
+    pixels = stored.astype(f"{order}u2").tobytes()
     path = tmp_path / "a.tif"
-    path.write_bytes(b"MM\0*" + struct.pack(">I", 8 + len(pixels)) + pixels + directory)
+    write_tiff(path, pixels, width=3, height=2, bits=16, photometric=photometric, order=order)
     assert read_image(path, 1)[..., 0].tolist() == [[0, 1, 2], [117, 255, 0]]
+
+
+def test_a_tiff_of_twelve_bits_has_its_full_range(tmp_path):
+    pixels = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in ((0, 16), (2048, 4095)))
+    path = tmp_path / "a.tif"
+    write_tiff(path, pixels, width=4, height=1, bits=12, photometric=1, order="<")
+    assert read_image(path, 1)[..., 0].tolist() == [[0, 1, 128, 255]]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])

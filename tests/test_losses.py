@@ -123,3 +123,13 @@ def test_one_class_with_every_pixel_has_nothing_to_balance():
     with pytest.raises(UsageError, match="every labelled pixel of the training split is of one"):
         build_loss(TrainConfig(loss="balanced"), [1.0, 0.0], 255)
     build_loss(TrainConfig(loss="balanced"), [1.0], 255)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_single_class_is_no_error(name):
+    logits = torch.randn(2, 1, 4, 4, requires_grad=True)
+    loss = build_loss(TrainConfig(loss=name), (1.0,), 255)
+    value = loss(logits, torch.zeros(2, 4, 4, dtype=torch.int64), 0.5)
+    value.backward()
+    assert value.isfinite()
+    assert logits.grad.isfinite().all()

@@ -232,3 +232,10 @@ def test_what_are_no_labels():
         region_summary(np.zeros((2, 2), np.int64), CLASSES)
     with pytest.raises(ValueError, match=r"labels have shape \(1, 1\), confidence \(1, 2\)"):
         refine(mask("1"), np.ones((1, 2), np.float32), CLASSES)
+
+
+def test_of_rectangles_of_one_area_the_longest_counts():
+    labels = mask("...1", "..11", "11..", "..1.")
+    for turned in (labels, labels[::-1], labels[:, ::-1], labels.T, np.rot90(labels)):
+        (region,) = find_regions(np.ascontiguousarray(turned), CLASSES, lengths=True)
+        assert region.length == pytest.approx(math.hypot(2, 4), abs=1e-3)

@@ -104,6 +104,8 @@ class KnownConditions:
             quantiles = {name: tuple(float(value) for value in found[name]) for name in NAMES}
             if any(len(values) != len(PROBABILITIES) for values in quantiles.values()):
                 raise ValueError("too few")
+            if not np.isfinite(list(quantiles.values())).all():
+                raise ValueError("no numbers")
             return cls(int(content["pictures"]), quantiles)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(

@@ -185,10 +185,22 @@ def decode(path: Path, content: bytes | None = None, *, max_pixels: int | None =
             _verify(image)
         _check_covered(image)
         image.load()
+        if image.format == "TIFF" and image.mode == "I;16":
+            return Decoded(_full_range(image, raw_mode), raw_mode, notes)
         # Pillow turns a TIFF by itself.
         if orientation > 1 and image.format != "TIFF":
             return Decoded(image.transpose(_TURNS[orientation]), raw_mode, notes)
         return Decoded(image, raw_mode, notes)
+
+
+def _full_range(image: ImageFile.ImageFile, raw_mode: str) -> Image.Image:
+    """Bring 12 bits to 16, and turn a negative round: Pillow does so for up to 8 bits only."""
+    assert isinstance(image, TiffImagePlugin.TiffImageFile)
+    if raw_mode == "I;12":
+        return image.point(lambda value: value * (65535 / 4095))
+    if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:
+        return image.point(lambda value: value * -1 + 65535)
+    return image
 
 
 def _content(path: Path) -> bytes | None:

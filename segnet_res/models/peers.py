@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import segmentation_models_pytorch as smp
+import torch
 from torch import Tensor
 
 from segnet_res.errors import UsageError
-from segnet_res.models.base import SegmentationModel
+from segnet_res.models.base import STRIDE, SegmentationModel
 from segnet_res.models.names import SMP_PREFIX
 
 
@@ -44,7 +45,11 @@ class PeerModel(SegmentationModel):
                 in_channels=channels,
                 classes=num_classes,
             )
-        except (KeyError, ValueError, RuntimeError) as error:
+            # Some take one size only, or none so small; here every size is met.
+            with torch.no_grad():
+                self.network.eval()(torch.zeros(1, channels, STRIDE, STRIDE))
+            self.network.train()
+        except (AssertionError, KeyError, ValueError, RuntimeError) as error:
             reason = str(error.args[0] if error.args else error).split(". ")[0]
             raise UsageError(
                 f"{SMP_PREFIX}{name}: smp cannot build this model ({reason[:200]}); "

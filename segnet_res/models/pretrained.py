@@ -95,11 +95,18 @@ def _read(source: str) -> dict[str, Tensor]:
 
         try:
             with _patience(30):
-                state = VGG16_BN_Weights.IMAGENET1K_V1.get_state_dict(progress=False)
+                state = VGG16_BN_Weights.IMAGENET1K_V1.get_state_dict(
+                    progress=False, check_hash=True, weights_only=True
+                )
         except (URLError, OSError) as error:
             raise CheckpointError(
                 f"the ImageNet weights of VGG16-BN cannot be fetched ({error}); download them "
                 "elsewhere and give the file: --pretrained vgg16_bn.pth"
+            ) from error
+        except Exception as error:  # what is no pickle can raise anything
+            raise CheckpointError(
+                f"the ImageNet weights of VGG16-BN below {torch.hub.get_dir()} are damaged; "
+                "delete them, and they will be fetched again"
             ) from error
     else:
         try:

@@ -105,6 +105,8 @@ def test_sizes_grow():
         ("resnet", "no architecture is called 'resnet'; choose one of ressegnet-tiny"),
         ("smp:unet-nothing", "smp:unet-nothing: smp cannot build this model"),
         ("smp:nothing-resnet18", "write smp:<decoder>-<encoder>"),
+        # It takes no picture as small as an inspected one may be.
+        ("smp:pan-resnet18", "smp:pan-resnet18: smp cannot build this model"),
     ],
 )
 def test_unknown_names(name, message):

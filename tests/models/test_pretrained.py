@@ -1,3 +1,5 @@
+import pickle
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
@@ -60,6 +62,28 @@ def test_no_network_is_one_sentence(monkeypatch):
     model = build_model("segnet-vgg16", num_classes=2)
     with pytest.raises(CheckpointError, match=r"cannot be fetched .*give the file: --pretrained"):
         load_vgg16_bn(model, "hub")
+
+
+def test_a_damaged_download_runs_nothing_and_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = tmp_path / "hub" / "checkpoints" / VGG16_BN_Weights.IMAGENET1K_V1.url.split("/")[-1]
+    path.parent.mkdir(parents=True)
+    model = build_model("segnet-vgg16", num_classes=2)
+    for content in (b"cut off", pickle.dumps(Runs(tmp_path / "ran"))):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"below .*hub are damaged; delete them"):
+            load_vgg16_bn(model, "hub")
+    assert not (tmp_path / "ran").exists()
+
+
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
 
 
 def test_other_sizes_are_refused():
