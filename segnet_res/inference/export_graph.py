@@ -51,9 +51,10 @@ def write_graph(checkpoint: Checkpoint, form: Form, target: Path) -> None:
     """
     model = fold_batch_norms(checkpoint.build_model())
     graph = _Graph(model, form).eval()
-    # Two pictures: an exporter would take a batch of one for a constant.
+    # Two pictures: an exporter would take a batch of one for a constant. Sides that are no
+    # multiples of the stride: that of torch 2.6 would else leave out the crop after the padding.
     example = torch.zeros(
-        (2, checkpoint.metadata.channels, 64, 96),
+        (2, checkpoint.metadata.channels, 70, 90),
         dtype=torch.uint8 if form.normalised else torch.float32,
     )
     write = _write_ir if target.suffix.lower() == IR else _write_onnx

@@ -18,6 +18,7 @@ class Threshold(NumpyRuntime):
 
     backend = "torch"
     device = "CPU"
+    precision = "float32"
 
     def __init__(self, limit=100, pause=0.0):
         self.limit = limit

@@ -17,6 +17,7 @@ class Thresholds(NumpyRuntime):
 
     backend = "thresholds"
     device = "none"
+    precision = "float32"
 
     def __init__(self, limit=200, factor=1.0, channels=3):
         self.limit, self.factor, self.channels = limit, factor, channels

@@ -34,6 +34,7 @@ class Sided(NumpyRuntime):
 
     backend = "torch"
     device = "CPU"
+    precision = "float32"
 
     def __init__(self, odd=200, scale=0.1):
         self.odd = odd
@@ -85,7 +86,7 @@ def test_doubt_by_numbers():
 
 def test_a_single_class_leaves_no_doubt():
     class One(NumpyRuntime):
-        backend, device = "torch", "CPU"
+        backend, device, precision = "torch", "CPU", "float32"
 
         def logits(self, images, mirror=()):  # noqa: ARG002
             return np.zeros((len(images), 1, *images.shape[1:3]), np.float32)
