@@ -109,6 +109,7 @@ class Metadata:
         for key, kinds in _KINDS.items():
             if key in known and not isinstance(known[key], kinds):
                 raise TypeError(f"{key} is {str(known[key])[:40]}")
+        _check_lists(known)
         known["class_map"] = ClassMap.from_dict(content["class_map"])
         if known.get("conditions") is not None:
             known["conditions"] = KnownConditions.from_dict(content["conditions"])
@@ -118,6 +119,25 @@ class Metadata:
         if known["channels"] not in (1, 3) or not isinstance(known["architecture"], str):
             raise CheckpointError("architecture or channels are damaged; train again")
         return cls(**known)
+
+
+def _check_lists(known: dict[str, Any]) -> None:
+    """Refuse scores and sources that are not what `Scores.to_dict` and a retraining write.
+
+    Raises:
+        TypeError: says which.
+    """
+    scores = known.get("scores") or {}
+    classes, sources = scores.get("classes", []), known.get("data", {}).get("sources", [])
+    rows = [("score", row) for row in classes] + [("source", row) for row in sources]
+    for what, row in rows:
+        if not isinstance(row, dict) or not isinstance(row.get("name"), str):
+            raise TypeError(f"a {what} is {str(row)[:40]}")
+    numbers = [scores.get("miou"), scores.get("images")]
+    numbers += [row.get(key) for row in classes for key in ("iou", "pixels")]
+    for number in numbers:
+        if not isinstance(number, int | float | None):
+            raise TypeError(f"a score is {str(number)[:40]}")
 
 
 @dataclass

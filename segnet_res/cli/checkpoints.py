@@ -203,8 +203,8 @@ def _show_classes(metadata: "Metadata") -> None:
             Text(name),
             format_color(color),
             "-" if share is None else format_ratio(share),
-            "-" if score is None else format_ratio(score["iou"]),
-            "-" if score is None else f"{score['pixels']:,}",
+            "-" if score is None else format_ratio(score.get("iou")),
+            "-" if score is None else f"{score.get('pixels') or 0:,}",
         )
     show_table(table)
 
@@ -212,7 +212,7 @@ def _show_classes(metadata: "Metadata") -> None:
 def _miou(scores: dict[str, Any] | None) -> str:
     from segnet_res.cli.evaluate import format_ratio
 
-    return format_ratio(scores["miou"]) if scores else "not measured"
+    return format_ratio(scores.get("miou")) if scores else "not measured"
 
 
 def _retrained(metadata: "Metadata") -> dict[str, str]:

@@ -142,16 +142,36 @@ def _quiet() -> Iterator[None]:
 
 def orientation_of(image: ImageFile.ImageFile) -> int:
     """Return the EXIF orientation, 1 to 8, of a picture that is not decoded yet."""
-    # Of a PNG without EXIF in front of the pixels Pillow would decode them all to look behind.
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
     try:
         with _quiet():
-            value = image.getexif().get(ExifTags.Base.Orientation)
+            if image.format == "PNG" and "exif" not in image.info:
+                # Pillow would decode all pixels to look behind them.
+                exif = Image.Exif()
+                exif.load(_exif_behind(image))
+            else:
+                exif = image.getexif()
+            value = exif.get(ExifTags.Base.Orientation)
     except _READER_ERRORS:
         # The pixels may be sound all the same.
         return 1
     return value if value in _TURNS else 1
+
+
+def _exif_behind(image: ImageFile.ImageFile) -> bytes:
+    """Return the EXIF of a PNG wherever it stands among the chunks; empty where there is none."""
+    file = image.fp
+    assert file is not None
+    place = file.tell()
+    try:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"eXIf":
+                return file.read(length)
+            file.seek(length + 4, os.SEEK_CUR)  # with the checksum
+        return b""
+    finally:
+        file.seek(place)
 
 
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:

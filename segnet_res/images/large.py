@@ -42,7 +42,7 @@ class LargePicture:
         """Decode a file of up to `MAX_LARGE_PIXELS`; as `segnet_res.images.read_picture` else.
 
         Raises:
-            ImageError: as `read_picture`; values out of range are found when they are cut.
+            ImageError: as `read_picture`; values without a range are found when they are cut.
         """
         decoded = decode(path, max_pixels=MAX_LARGE_PIXELS)
         return cls(decoded.image, channels, name=path.name, notes=decoded.notes)
@@ -51,7 +51,7 @@ class LargePicture:
         """Cut rows and columns, (h, w, channels) uint8, the same as of the whole array.
 
         Raises:
-            ImageError: when a value in it has no place in 8 or 16 bits.
+            ImageError: when its values have no fixed range.
         """
         return to_channels(self._cut(*place), self.channels)
 

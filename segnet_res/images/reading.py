@@ -17,6 +17,9 @@ from segnet_res.images.decoding import (
     stored_size,
 )
 
+# Pillow's modes of pictures whose white nobody can know.
+_NO_RANGE = {"F": "floating-point values", "I": "32-bit or signed integers"}
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -48,7 +51,7 @@ def read_picture(path: Path, channels: Channels = 3, content: bytes | None = Non
 
     Raises:
         ImageError: when the file is empty, damaged, no picture, larger than `MAX_PIXELS`, or of
-            floating-point values.
+            values without a fixed range: floating-point, 32-bit or signed.
     """
     with enough_memory(path):
         decoded = decode(path, content)
@@ -98,20 +101,18 @@ def has_alpha(path: Path) -> bool:
 
 
 def as_uint8(image: Image.Image, name: str) -> UInt8Array:
-    """Return (H, W) or (H, W, 3) uint8 of a decoded picture of any mode."""
-    if image.mode.startswith("I"):
-        values = array_of(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ImageError(
-                f"{name}: 32-bit values from {values.min()} to {values.max()}; "
-                "export the picture with 8 or 16 bits"
-            )
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if image.mode == "F":
+    """Return (H, W) or (H, W, 3) uint8 of a decoded picture of any mode.
+
+    Raises:
+        ImageError: when its values have no fixed range.
+    """
+    if image.mode in _NO_RANGE:
         raise ImageError(
-            f"{name}: a picture of floating-point values has no fixed range; "
-            "export it with 8 or 16 bits"
+            f"{name}: a picture of {_NO_RANGE[image.mode]} has no fixed range; "
+            "export it with 8 or 16 bits without sign"
         )
+    if image.mode.startswith("I"):
+        return ((array_of(image).astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.mode in ("L", "RGB"):
         return array_of(image)
     if image.mode in ("LA", "1"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.text import Text
 from torch import Tensor, nn
 
 from segnet_res.checkpoint import Checkpoint
@@ -66,12 +67,21 @@ def write_graph(checkpoint: Checkpoint, form: Form, target: Path) -> None:
     except ImportError:
         raise
     except Exception as error:
-        # The exporters raise all kinds of their own.
-        reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"the model cannot be written as {target.suffix} ({type(error).__name__}: {reason}); "
+            f"the model cannot be written as {target.suffix} ({_cause(error)}); "
             "upgrade torch and the packages of the extra, or use the checkpoint as it is"
         ) from error
+
+
+def _cause(error: BaseException) -> str:
+    """Return in one line why an exporter failed.
+
+    Exporters raise all kinds of their own, wrap the cause in pages of advice, and colour it.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    reason = " ".join(Text.from_ansi(str(error)).plain.split())
+    return f"{type(error).__name__}: {reason}"[:300]
 
 
 def _write_onnx(graph: _Graph, example: Tensor, checkpoint: Checkpoint, target: Path) -> None:

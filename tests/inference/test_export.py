@@ -172,7 +172,9 @@ def test_a_model_that_is_not_numbers(quickly, tiny_checkpoint, tmp_path):
 
 def test_a_model_that_cannot_be_exported(tiny_checkpoint, tmp_path, monkeypatch):
     def fail(*_args, **_options):
-        raise RuntimeError("unsupported\noperator")
+        # As the exporter of torch does: advice in colour around what went wrong.
+        cause = RuntimeError("\x1b[31munsupported\x1b[0m\noperator")
+        raise ValueError("\x1b[96mFailed to convert\x1b[0m. Next steps:" + 50 * " read") from cause
 
     monkeypatch.setattr(torch.onnx, "export", fail)
     message = r"cannot be written as \.onnx \(RuntimeError: unsupported operator\); upgrade torch"
