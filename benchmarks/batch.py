@@ -22,9 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import write_measured, write_result
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).parent / "results" / "batch.json"
+PAGE = ROOT / "docs" / "batch.md"
 
 # A run with a model that takes no time; tells what the whole process took.
 RUN = """
@@ -54,20 +57,42 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--arrivals", type=int, default=20)
     parser.add_argument("--folder", type=Path, help="where to work; on a disk like the real one")
-    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/batch.json")
+    parser.add_argument("--json", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         result = {
-            "machine": platform.machine(),
-            "cores": os.cpu_count(),
-            "load_before": os.getloadavg()[0],
+            "machine": f"{platform.machine()} CPU, {os.cpu_count()} cores",
+            "load": round(os.getloadavg()[0], 1),
             "runs": run(folder, arguments.count),
             "watch": watch(folder, arguments.count, arguments.arrivals),
         }
-    text = json.dumps(result, indent=2)
-    print(text)
-    arguments.json.write_text(text + "\n")
+    print(json.dumps(result, indent=2))
+    write_result(arguments.json, result)
+    if arguments.json == RESULTS:
+        write_measured(PAGE, __file__, told(result))
+
+
+def told(result: dict[str, Any]) -> str:
+    """Return what the guide says of a result."""
+    runs, watched = result["runs"], result["watch"]
+    first, few = runs["first"], runs["few"]
+    return "\n".join(
+        [
+            f"Measured ({result['machine']}, load {result['load']} before):",
+            "",
+            "- Beside the model, a tiny picture takes "
+            f"{first['processor_milliseconds_a_picture']:.1f} ms of the processor, and "
+            f"{runs['again']['processor_milliseconds_a_picture']:.1f} ms in a rerun that finds "
+            "nothing to do.",
+            f"- {first['pictures']:,} pictures need {first['peak_memory_mb']:.0f} MB of memory "
+            f"where {few['pictures']:,} need {few['peak_memory_mb']:.0f}.",
+            f"- Beside {watched['old_files']:,} old files in a hot folder, the mask of a small "
+            f"picture is there {watched['seconds_median']:.2f} s after the file is complete, "
+            f"{watched['seconds_worst']:.2f} s at worst (median and worst of "
+            f"{watched['arrivals']} with the bundled checkpoint).",
+        ]
+    )
 
 
 def run(folder: Path, count: int) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import argparse
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from measure import write_measured, write_result
 
 from segnet_res.data.dataset import index_images, index_masks, load_info
 from segnet_res.data.doctor import surplus
@@ -20,6 +22,9 @@ from segnet_res.data.doctor.reading import Reading
 from segnet_res.data.doctor.repair import labels_of
 from segnet_res.data.doctor.survey import RawMask
 from segnet_res.images import UInt8Array, read_image, read_mask
+
+RESULTS = Path(__file__).parent / "results" / "doctor.json"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
 
 QUALITY = 80
 JPEG_MASKS, LARGE_MASKS = 60, 120
@@ -96,9 +101,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="chooses the masks")
     options = parser.parse_args()
     found = {load_info(root).name: measure(root, options.seed) for root in options.datasets}
-    text = json.dumps(found, indent=2) + "\n"
-    print(text, end="")
-    (Path(__file__).parent / "results" / "doctor.json").write_text(text, encoding="utf-8")
+    print(json.dumps(found, indent=2))
+    write_result(RESULTS, found)
+    write_measured(PAGE, __file__, told(found))
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return what the guide says of a result."""
+    lines = ["| data | masks | lowest IoU of a class | lowest but one | end told | asked |"]
+    lines += ["|---|---:|---|---|---:|---:|"]
+    for name, one in found.items():
+        lowest = sorted(one["iou"].items(), key=lambda item: item[1])[:2]
+        shown = " | ".join(f"{value:.2f} ({label})" for label, value in lowest)
+        ends = [end for pair in one["surplus"].values() for end in pair.values()]
+        asked = ends.count("asks")
+        lines.append(f"| {name} | {one['jpeg_masks']} | {shown} | {len(ends) - asked} | {asked} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

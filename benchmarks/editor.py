@@ -17,9 +17,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from measure import write_measured, write_result
 from people import chromium, surroundings
 
 import segnet_res.web
@@ -27,7 +29,9 @@ import segnet_res.web
 RESULTS = Path(__file__).parent / "results" / "editor.json"
 STATIC = Path(segnet_res.web.__file__).parent / "static"
 
-PAGE = """<!doctype html>
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "page.md"
+
+HTML = """<!doctype html>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="page.css">
 <link rel="stylesheet" href="viewer.css">
@@ -136,7 +140,7 @@ def serving(width: int, height: int) -> Iterator[str]:
     small = rng.integers(60, 200, (height // 8, width // 8), np.uint8)
     with tempfile.TemporaryDirectory(prefix="editor-") as name:
         folder = Path(name)
-        (folder / "page.html").write_text(PAGE, encoding="utf-8")
+        (folder / "page.html").write_text(HTML, encoding="utf-8")
         cv2.imwrite(str(folder / "mask.png"), mask)
         preview = cv2.resize(small, (2048, 2048 * height // width), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / "picture.jpg"), preview)
@@ -145,6 +149,19 @@ def serving(width: int, height: int) -> Iterator[str]:
             threading.Thread(target=server.serve_forever).start()
             yield f"http://127.0.0.1:{server.server_port}/page.html"
             server.shutdown()
+
+
+def told(result: dict[str, Any]) -> str:
+    """Return what the guide says of a result."""
+    ms, size = result["ms"], result["picture"]
+    stroke = max(one["median"] for name, one in ms.items() if name.startswith("stroke_"))
+    worst = max(one["most"] for name, one in ms.items() if name.startswith("stroke_"))
+    return (
+        f"On a picture of {size['width']}x{size['height']} pixels a brush follows within "
+        f"{stroke:.0f} ms ({worst:.0f} ms at worst), a step back takes {ms['undo']['median']:.0f} "
+        f"ms, filling the background {ms['fill_background']['median']:.0f} ms (medians in "
+        f"Chromium; {result['machine']})."
+    )
 
 
 def main() -> None:
@@ -171,8 +188,9 @@ def main() -> None:
         }
         size = {"width": arguments.width, "height": arguments.height}
         result = surroundings(browser) | {"load": load, "picture": size, "ms": ms}
-    arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(arguments.out, result)
+    if arguments.out == RESULTS:
+        write_measured(PAGE, __file__, told(result))
     print(json.dumps(result["ms"], indent=2))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import peak_of
+from measure import peak_of, write_measured, write_result
 from PIL import Image
 
 from segnet_res.checkpoint import short_hash
@@ -27,6 +27,7 @@ from segnet_res.data.synth import draw_part
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINT = ROOT / "checkpoints" / "magnetic-tile.safetensors"
 RESULTS = Path(__file__).parent / "results" / "memory.json"
+PAGE = ROOT / "docs" / "large.md"
 KINDS = "masks,colors,overlays,confidence,polygons"
 
 # Side of a drawn part; enough that tiles of the model see different ones.
@@ -77,6 +78,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def told(results: dict[str, Any]) -> str:
+    """Return what the guide says of the results."""
+    lines = ["| picture | saved | backend | peak |", "|---|---|---|---:|"]
+    for one in results.values():
+        side, kind = f"{one['side']:,}", "colour" if one["colour"] else "grey"
+        saved = ", ".join(one["save"]).replace("colors", "colours")
+        backend = " ".join([one["backend"], *one["options"]])
+        peak = f"{one['peak_bytes'] / 1e9:.2f} GB"
+        lines.append(f"| {side} x {side}, {kind} | {saved} | {backend} | {peak} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -94,8 +107,9 @@ def main() -> None:
     name = " ".join([f"{options.side} {kind}", options.backend, options.save, *options.options])
     results = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
     results[name] = entry
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_result(options.json, results)
+    if options.json == RESULTS:
+        write_measured(PAGE, __file__, told(results))
     print(f"{name}: {entry['peak_bytes'] / 1e6:.0f} MB, {entry['seconds']:.0f} s")
 
 

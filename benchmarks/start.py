@@ -9,7 +9,6 @@ the processor are given too, which a busy machine changes less.
 """
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import write_measured, write_result
 
 from segnet_res.data.synth import draw_part
 from segnet_res.images import write_image
@@ -29,6 +29,7 @@ from segnet_res.images import write_image
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINT = ROOT / "checkpoints" / "magnetic-tile.safetensors"
 RESULTS = Path(__file__).parent / "results" / "start.json"
+PAGE = ROOT / "docs" / "large.md"
 
 
 def timed(command: list[str], cache: Path) -> tuple[float, float]:
@@ -87,6 +88,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def told(result: dict[str, Any]) -> str:
+    """Return what the guide says of a result."""
+    return (
+        f"`segnet-res predict` on one small picture takes {result['beside_torch']:.1f} s "
+        f"({result['beside_torch_processor']:.1f} s of the processor) beside the import of torch "
+        f"(medians of {result['rounds']} rounds; {result['machine']})."
+    )
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -96,8 +106,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=RESULTS)
     options = parser.parse_args()
     result = measure(options)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.json, result)
+    if options.json == RESULTS:
+        write_measured(PAGE, __file__, told(result))
     for name, seconds in result["seconds"].items():
         processor = result["processor_seconds"][name]
         print(f"{name}: {seconds:.2f} s, {processor:.2f} s of the processor")

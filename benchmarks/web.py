@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measure import write_measured, write_result
 from people import (
     Person,
     Server,
@@ -43,8 +44,10 @@ from segnet_res.classes import MAGNETIC_TILE
 from segnet_res.images import read_image, read_mask
 from segnet_res.models import build_model
 
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results" / "web.json"
-BUNDLED = Path(__file__).parents[1] / "checkpoints"
+PAGE = ROOT / "docs" / "page.md"
+BUNDLED = ROOT / "checkpoints"
 
 # Where the page, not the model, is measured: it answers 12 million pixels in seconds on two cores.
 QUICK_MODEL = "smp:pspnet-tu-mobilenetv3_small_050"
@@ -260,6 +263,35 @@ def now(grown: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} {values[-1]:.0f} MB" for name, values in grown.items())
 
 
+def told(results: dict[str, Any]) -> str:
+    """Return what the guide says of the results."""
+    usable = results["start"]["seconds"]["page_usable"]["median"]
+    switched = max(one["most"] for one in results["toggles"]["ms"].values())
+    crowd, sessions = results["crowd"], results["sessions"]
+    server = sessions["mb"]["server"]
+    drawn = " and ".join(
+        f"{one['beside_the_model_ms']['median'] / 1000:.1f} s at {size}"
+        for size, one in results["drop"]["sizes"].items()
+        if size != "640x480"
+    )
+    return "\n".join(
+        [
+            f"Measured in Chromium on the server's own machine ({results['start']['machine']}):",
+            "",
+            f"- The page can be used {usable:.0f} s after the command.",
+            f"- A picture is drawn, beside the time of the model, {drawn} after it was dropped.",
+            f"- A view or a class is switched in {switched:.0f} ms at most, at "
+            f"{results['toggles']['picture']} pixels.",
+            f"- Of {crowd['people']} people who drop a picture at once, "
+            f"{crowd['got_their_own_mask']} get their own mask, and {crowd['were_told_to_wait']} "
+            "are told to wait.",
+            f"- Over {sessions['sessions']} sessions with a small model the server holds "
+            f"{server['after_a_tenth']} MB early on, {server['at_the_end']} MB at the end, and "
+            f"{server['most']} MB at most.",
+        ]
+    )
+
+
 PARTS: dict[str, Callable[[Browser, argparse.Namespace], dict[str, Any]]] = {
     "start": start,
     "drop": drop,
@@ -290,8 +322,9 @@ def main() -> None:
         # Read anew each time: another part may have been measured meanwhile.
         results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
         results[name] = entry
-        arguments.out.parent.mkdir(exist_ok=True)
-        arguments.out.write_text(json.dumps(results, indent=2) + "\n")
+        write_result(arguments.out, results)
+        if arguments.out == RESULTS:
+            write_measured(PAGE, __file__, told(results))
         print(json.dumps(measured, indent=2), flush=True)
 
 

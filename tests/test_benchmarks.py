@@ -1,5 +1,6 @@
-"""What the benchmarks write stays what the cards read."""
+"""What the benchmarks write stays what the cards and guides read."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -39,3 +40,36 @@ def test_scores_have_the_fields_of_the_results_that_are_kept(
     # Both pictures are defective, so nothing can be overkill.
     assert scores["overkill"] is None
     assert scores["escape"] in (0, 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("script", "function"),
+    [
+        ("batch", "told"),
+        ("doctor", "told"),
+        ("editor", "told"),
+        ("fit", "table"),
+        ("loop", "tables"),
+        ("memory", "told"),
+        ("speed", "tables"),
+        ("start", "told"),
+        ("web", "told"),
+    ],
+)
+def test_guides_say_what_was_measured(measure, script, function):
+    module = importlib.import_module(script)
+    result = json.loads(module.RESULTS.read_text(encoding="utf-8"))
+    assert measured_in(measure, module, module.PAGE) == getattr(module, function)(result)
+
+
+def test_tables_of_accuracy_are_those_of_the_results(measure):
+    accuracy = importlib.import_module("accuracy")
+    guide, readme = FOLDER.parent / "docs" / "accuracy.md", FOLDER.parent / "README.md"
+    assert measured_in(measure, accuracy, guide) == accuracy.full_tables()
+    assert measured_in(measure, accuracy, readme) == accuracy.short_tables()
+
+
+def measured_in(measure, module, page):
+    """Return what a script has written into a page."""
+    begin, end = measure.marks(module.__file__)
+    return page.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0].strip()
