@@ -244,7 +244,7 @@ def test_folder_names_classes_after_the_labels(folder, tmp_path):
     report = import_dataset("folder", folder, tmp_path / "out")
     assert report.info.class_map.names == ("class_0", "class_1", "class_2")
     assert report.info.channels == 1
-    assert report.info.name == "export"
+    assert report.info.name == load_info(tmp_path / "out").name == "out"
     assert report.notes == (
         "named the classes class_0 to class_2 after the labels; --names names them",
     )

@@ -168,7 +168,7 @@ def plan_drawings(
         for stem, drawing in by_stem.items()
     )
     return Plan(
-        DatasetInfo(source.resolve().name, class_map, options.channels or channels_of(entries)),
+        DatasetInfo("", class_map, options.channels or channels_of(entries)),
         entries,
         read_labels,
         {entry.stem: entry.stem for entry in entries},

@@ -30,7 +30,8 @@ class Plan:
     """Everything that an import needs; making one reads names and no pixels.
 
     Attributes:
-        info: Name, classes and channels of the dataset.
+        info: Name, classes and channels of the dataset; a source that has no name of its own
+            leaves it empty, and the dataset is called like its folder.
         entries: The pictures.
         read_labels: Gives the labels (H, W) uint8 of an entry, None for "all background".
         groups: The group of each stem, for sources without splits of their own.

@@ -165,6 +165,7 @@ def import_steps(
     groups = dict(plan.groups)
     # Kept, so that an evaluation can tell how many parts, not only pictures, are right.
     info = plan.info if group is None else replace(plan.info, group=group)
+    info = replace(info, name=info.name or target.resolve().name)
     if info.group is not None and split is None and not own_splits:
         groups = group_by_pattern([entry.stem for entry in entries], info.group)
     joins = plan.joins_lookalikes and info.group is None

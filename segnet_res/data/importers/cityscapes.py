@@ -73,7 +73,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
     class_map, table = _classes(source / "label_colors.txt")
     left = len(pictures) - len(entries)
     return Plan(
-        DatasetInfo(source.resolve().name, class_map, options.channels or channels_of(entries)),
+        DatasetInfo("", class_map, options.channels or channels_of(entries)),
         tuple(entries),
         partial(_read_labels, table),
         {entry.stem: entry.stem for entry in entries},

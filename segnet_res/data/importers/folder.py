@@ -71,7 +71,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
         notes = (*notes, _nothing_white(len(entries), class_map))
     return Plan(
         DatasetInfo(
-            info.name if info else source.resolve().name,
+            info.name if info else "",
             class_map,
             options.channels or (info.channels if info else _channels(entries)),
             info.group if info else None,

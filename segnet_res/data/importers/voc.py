@@ -55,7 +55,7 @@ def plan(source: Path, options: MaskOptions) -> Plan:
         entries.append(Entry(stem, pictures[stem], mask, homes.get(stem)))
     left = len(pictures) - len(entries)
     return Plan(
-        DatasetInfo(source.resolve().name, class_map, options.channels or channels_of(entries)),
+        DatasetInfo("", class_map, options.channels or channels_of(entries)),
         tuple(entries),
         partial(_read_labels, class_map),
         {entry.stem: entry.stem for entry in entries},
