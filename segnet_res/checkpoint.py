@@ -109,7 +109,7 @@ class Metadata:
         for key, kinds in _KINDS.items():
             if key in known and not isinstance(known[key], kinds):
                 raise TypeError(f"{key} is {str(known[key])[:40]}")
-        _check_lists(known)
+        _check_scores(known.get("scores") or {})
         known["class_map"] = ClassMap.from_dict(content["class_map"])
         if known.get("conditions") is not None:
             known["conditions"] = KnownConditions.from_dict(content["conditions"])
@@ -121,18 +121,16 @@ class Metadata:
         return cls(**known)
 
 
-def _check_lists(known: dict[str, Any]) -> None:
-    """Refuse scores and sources that are not what `Scores.to_dict` and a retraining write.
+def _check_scores(scores: dict[str, Any]) -> None:
+    """Refuse what `Scores.to_dict` would not write; what is missing is shown as not measured.
 
     Raises:
-        TypeError: says which.
+        TypeError: says what was found.
     """
-    scores = known.get("scores") or {}
-    classes, sources = scores.get("classes", []), known.get("data", {}).get("sources", [])
-    rows = [("score", row) for row in classes] + [("source", row) for row in sources]
-    for what, row in rows:
+    classes = scores.get("classes", [])
+    for row in classes:
         if not isinstance(row, dict) or not isinstance(row.get("name"), str):
-            raise TypeError(f"a {what} is {str(row)[:40]}")
+            raise TypeError(f"a score is {str(row)[:40]}")
     numbers = [scores.get("miou"), scores.get("images")]
     numbers += [row.get(key) for row in classes for key in ("iou", "pixels")]
     for number in numbers:

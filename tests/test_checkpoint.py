@@ -155,8 +155,6 @@ def test_newer_and_damaged_ones(checkpoint, tmp_path):
         {"scores": {"classes": [{"name": ["sound"]}]}},
         {"scores": {"classes": [{"name": "sound", "iou": "high"}]}},
         {"scores": {"classes": [{"name": "sound", "iou": 0.5, "pixels": []}]}},
-        {"data": {"sources": 1}},
-        {"data": {"sources": ["tiles"]}},
         {"recipe": []},
         {"arguments": None},
         {"parent": 7},

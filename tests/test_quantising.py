@@ -46,7 +46,7 @@ def test_int8_by_a_dataset(runner, tiny_checkpoint, tiny_dataset, tmp_path):
     result = runner.invoke(app, [*arguments, "--calibrate", str(tiny_dataset)])
     assert result.exit_code == 0, result.stderr
     written, heading, before, after = result.stdout.splitlines()
-    assert written.startswith(f"{target} and {target.with_suffix('.bin')}: written, 0.")
+    assert written.startswith(f"{target} and {target.with_suffix('.bin')}: written, ")
     assert heading == (
         "mIoU against the masks of the split val of tiny; time of 32x32 pixels by openvino"
     )

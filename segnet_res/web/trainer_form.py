@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,8 +213,10 @@ def _classes(class_map: ClassMap) -> list[Fields]:
 
 def _learnt_from(metadata: Metadata) -> set[str]:
     """Return the names of the datasets that a checkpoint was trained on."""
-    known = [metadata.data, *metadata.data.get("sources", [])]
-    return {str(one["name"]) for one in known if one.get("name")}
+    names = {str(metadata.data.get("name", ""))}
+    with suppress(TypeError, AttributeError):  # somebody else's metadata may hold anything
+        names |= {str(one["name"]) for one in metadata.data.get("sources", []) if "name" in one}
+    return names - {""}
 
 
 def _line_up(chosen: Chosen) -> Lineup:

@@ -344,9 +344,12 @@ def test_a_picture_goes_on_to_inspect_with_its_checkpoint(compare, act_and_wait)
 def test_pictures_are_there_again_after_a_reload(compare, part):
     choose(compare, part)
     acted(compare, lambda: compare.click(".sr-compare button[data-sample=crack]"))
+    acted(compare, lambda: compare.get_by_role("button", name="Swap A and B").click())
     table = rows(compare)
     compare.reload()
     compare.get_by_role("tab", name="Compare").click()
+    expect(compare.locator("[data-side=A] select")).to_have_value("b-other")
+    expect(compare.locator("[data-side=B] select")).to_have_value("a-tiles")
     expect(compare.locator(".sr-compare-list li")).to_have_count(2)
     expect(compare.locator(".sr-compare-list [aria-current]")).to_contain_text("crack")
     expect(compare.locator(".sr-compare button[data-sample=crack]")).to_have_attribute(

@@ -11,7 +11,7 @@ import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, markSample, sampleList, sampleOf } from "./sources.js";
 import { t } from "./texts.js";
 
-const CHOICE_KEY = "segnet-res:second-model";
+const CHOICE_KEY = "segnet-res:two-models";
 const KEPT_KEY = "segnet-res:compared";
 
 export function start(parts) {
@@ -67,9 +67,12 @@ class CompareTab {
 
   #listModels(models) {
     const names = models.filter((model) => !model.error).map((model) => model.name);
-    const first = this.panes[0].name ?? window.segnetResModel?.name ?? names[0];
-    const stored = this.panes[1].name ?? recall("sessionStorage", CHOICE_KEY);
-    const second = names.includes(stored) ? stored : names.find((name) => name !== first) ?? names[0];
+    const stored = JSON.parse(recall("sessionStorage", CHOICE_KEY) || "[]");
+    // Pictures that are opened again were compared by both that are stored.
+    const again = kept(KEPT_KEY).pictures.length > 0 ? stored[0] : null;
+    const there = (...wanted) => wanted.find((name) => names.includes(name)) ?? names[0];
+    const first = there(this.panes[0].name, again, window.segnetResModel?.name);
+    const second = there(this.panes[1].name, stored[1], names.find((name) => name !== first));
     this.panes[0].list(names, first);
     this.panes[1].list(names, second);
     this.few = names.length < 2 ? names.length : null;
@@ -115,7 +118,7 @@ class CompareTab {
   }
 
   #modelsChosen() {
-    remember("sessionStorage", CHOICE_KEY, this.panes[1].name ?? "");
+    remember("sessionStorage", CHOICE_KEY, JSON.stringify(this.panes.map((pane) => pane.name)));
     // What was found belongs to two other checkpoints.
     for (const entry of this.list.entries) {
       entry.reply = entry.share = entry.error = null;
