@@ -1,6 +1,7 @@
 """Fixtures that several tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 # The models here are tiny: a second thread costs more than it computes. Set before torch starts,
@@ -21,6 +22,15 @@ ROOT = Path(__file__).resolve().parents[1]
 TINY_CLASSES = ClassMap.from_names(["sound", "scratch"])
 TINY_SIZES = {"a": (32, 32), "b": (37, 45), "nested/c": (64, 48), "d": (33, 32)}
 TINY_SPLITS = {"train": ["a", "b"], "val": ["nested/c", "d"]}
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the processes that tests start.
+
+    A shell starts what it puts into the background with Ctrl-C ignored, which is inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest runs without its extension as well
