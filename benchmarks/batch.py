@@ -39,7 +39,7 @@ from segnet_res.inference import FolderRun, Segmenter
 from segnet_res.inference.runtime import NumpyRuntime
 
 class Nothing(NumpyRuntime):
-    backend, device = "torch", "CPU"
+    backend, device, precision = "torch", "CPU", "float32"
     def logits(self, images, mirror=()):
         return np.zeros((len(images), 2, *images.shape[1:3]), np.float32)
 
@@ -47,7 +47,10 @@ start = time.perf_counter()
 segmenter = Segmenter(Nothing(), ClassMap.from_names(["sound", "scratch"]), channels=1)
 count = sum(1 for _ in FolderRun(Path(sys.argv[1]), Path(sys.argv[2])).results(segmenter))
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(count, time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss)
+# Not ru_maxrss, which a process takes over from the one that started it.
+status = Path("/proc/self/status").read_text().splitlines()
+peak = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+print(count, time.perf_counter() - start, used.ru_utime + used.ru_stime, peak)
 """
 
 

@@ -73,3 +73,9 @@ def measured_in(measure, module, page):
     """Return what a script has written into a page."""
     begin, end = measure.marks(module.__file__)
     return page.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0].strip()
+
+
+def test_the_run_of_the_batch_benchmark(measure, tmp_path):
+    found = importlib.import_module("batch").run(tmp_path, 20)
+    assert [found[what]["pictures"] for what in ("few", "first", "again")] == [2, 20, 20]
+    assert found["first"]["peak_memory_mb"] > 10
