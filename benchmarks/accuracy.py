@@ -17,6 +17,7 @@ is little time, more of a tile then fits into a crop.
 import argparse
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,7 @@ from segnet_res.data.dataset import read_split
 from segnet_res.data.resplit import split_dataset
 from segnet_res.data.splits import write_splits
 from segnet_res.data.storage import new_folder
+from segnet_res.data.synth import synthesize
 from segnet_res.images import write_image, write_mask
 from segnet_res.models.names import RESIDUALS
 
@@ -62,6 +64,8 @@ VARIANTS = {
 }
 # Defects lie on a background, and tiles all the same way; in road scenes neither is so.
 TILE_VARIANTS = {"paste": ("--paste", "0.3"), "aligned": ("--augment", "aligned")}
+# Half of the drawn parts are sound; of each defect there are then about as many as photographs.
+DRAWN = 400
 PEERS = ("unet-resnet18", "unet-resnet34", "fpn-resnet34", "deeplabv3plus-resnet34",
          "segformer-mit_b0", "unet-mobilenet_v2")  # fmt: skip
 AUGMENT = {"tiles": "inspection", "roads": "scene"}
@@ -86,6 +90,7 @@ class Experiment:
     network: str
     loss: str
     options: tuple[str, ...]
+    drawn: int = 0  # synthetic parts beside the photographs to train on
 
     @property
     def name(self) -> str:
@@ -108,6 +113,9 @@ def experiments(size: str, data: str) -> Iterator[Experiment]:
     for variant, options in (VARIANTS | (TILE_VARIANTS if data == "tiles" else {})).items():
         words = (*networks["ressegnet"], "--loss", "relaxed", *options)
         yield Experiment(f"ressegnet:{variant}", "relaxed", words)
+    if data == "tiles":
+        words = (*networks["ressegnet"], "--loss", "relaxed")
+        yield Experiment("ressegnet:synthetic", "relaxed", words, DRAWN)
     for peer in PEERS:
         yield Experiment(peer, "relaxed", ("--arch", f"smp:{peer}", "--loss", "relaxed"))
 
@@ -192,6 +200,30 @@ def divide(root: Path, seed: int, target: Path) -> Path:
     return target
 
 
+def add_drawn(root: Path, count: int, half: bool, target: Path) -> Path:
+    """Make a dataset that has so many synthetic parts beside the pictures of its train."""
+    if not target.exists():
+        drawn = target.with_name(f"{target.name}-alone")
+        if not drawn.exists():
+            synthesize(drawn, count=count)
+        if half:
+            drawn = halve(drawn, target.with_name(f"{target.name}-alone-half"))
+        with new_folder(target) as folder:
+            (folder / "dataset.yaml").symlink_to((root / "dataset.yaml").resolve())
+            for kind in ("images", "masks"):
+                for name, source in (("taken", root), ("drawn", drawn)):
+                    shutil.copytree(source / kind, folder / kind / name)
+            splits = {
+                split: [f"taken/{stem}" for stem in read_split(root, split)]
+                for split in ("train", "val")
+            }
+            splits["train"] += [
+                f"drawn/{stem}" for split in ("train", "val") for stem in read_split(drawn, split)
+            ]
+            write_splits(folder, splits)
+    return target
+
+
 @contextmanager
 def _same_pictures(root: Path, target: Path) -> Iterator[Path]:
     """Make a dataset whose pictures and masks are links; the block writes its splits."""
@@ -251,7 +283,11 @@ def run_one(
     # What a row adds on its own is in no other, whatever the defaults are.
     common = ["--epochs", str(arguments.epochs), "--augment", AUGMENT[_kind(split)], "--paste", "0"]
     common += ["--device", arguments.device, *arguments.options]
-    train(experiment, data, out, seed, common)
+    learnt = data
+    if experiment.drawn:
+        learnt = add_drawn(data, experiment.drawn, split.endswith("-half"),
+                           arguments.out / f"{split}-drawn{experiment.drawn}")  # fmt: skip
+    train(experiment, learnt, out, seed, common)
     content = {"data": split, "network": experiment.network, "loss": experiment.loss,
                "size": arguments.size, "seed": seed, "jobs": arguments.jobs,
                "options": arguments.options}  # fmt: skip
