@@ -11,7 +11,7 @@ from segnet_res.web.annotation_queue import Queues
 from segnet_res.web.annotation_saving import Fields, Keeper, Person
 from segnet_res.web.annotation_thumbs import Thumbs
 from segnet_res.web.backend import Backend
-from segnet_res.web.replies import Reply, answered, new_reply
+from segnet_res.web.replies import Once, Reply, new_reply
 from segnet_res.web.results import GoneError
 
 # Hidden, so that nobody takes it for a dataset.
@@ -26,6 +26,7 @@ class Annotator:
     """
 
     def __init__(self, backend: Backend) -> None:
+        self._once = Once()
         root = backend.folders.root
         assert root is not None  # the command asks for --data
         fingerprints = Fingerprints()
@@ -87,7 +88,7 @@ class Annotator:
                 # The browser may still have the file, and can send it again.
                 return {"error": str(error), "gone": True}
 
-        return answered(new_reply("annotate", content), act)
+        return self._once.answered(new_reply("annotate", content), content, act)
 
     def _told(self, _: Fields, person: Person) -> Fields:
         return self._places.told() | {"user": person.name if person.key[:5] == "user " else None}

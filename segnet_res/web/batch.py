@@ -17,7 +17,7 @@ from segnet_res.web.batch_table import Row, View, counts
 from segnet_res.web.batch_work import Batch, Judgement, Part, Rejudge
 from segnet_res.web.jobs import Job
 from segnet_res.web.judging import Judge
-from segnet_res.web.replies import answered, new_reply
+from segnet_res.web.replies import Once, new_reply
 
 # Each takes 1 kB of memory and some files; more is a matter for the command line.
 MAX_PICTURES = 20_000
@@ -38,6 +38,7 @@ class Batches:
         self._backend = backend
         self._jobs = backend.jobs
         self._lock = threading.Lock()
+        self._once = Once()
         self._answers: dict[str, Callable[[Fields], Fields]] = {
             "folders": self._folders,
             "look": self._look,
@@ -59,7 +60,9 @@ class Batches:
         action = fields.get("action")
         act = self._answers.get(action) if isinstance(action, str) else None
         # A page of an older version may still be open in a browser.
-        return answered(new_reply("batch", content), lambda: (act or _nothing)(fields))
+        return self._once.answered(
+            new_reply("batch", content), fields, lambda: (act or _nothing)(fields)
+        )
 
     def _folders(self, _: Fields) -> Fields:
         """Tell the folders of the server that may be chosen."""

@@ -11,7 +11,7 @@ from segnet_res.web.evaluation_sets import MAX_PAIRS, PARTS, find_set
 from segnet_res.web.jobs import Job
 from segnet_res.web.judging import Judge
 from segnet_res.web.pairs import match_names
-from segnet_res.web.replies import Reply, answered, new_reply
+from segnet_res.web.replies import Once, Reply, new_reply
 from segnet_res.web.set_evaluation import SetEvaluation
 
 # So many rows travel at once; a script that lacks more asks again.
@@ -30,6 +30,7 @@ class Evaluator:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._once = Once()
         self._actions: dict[object, Callable[[dict[str, Any]], Reply]] = {
             "sets": self._sets,
             "match": self._match,
@@ -55,7 +56,7 @@ class Evaluator:
         """
         fields: dict[str, Any] = content if isinstance(content, dict) else {}
         reply = new_reply("evaluate", content)
-        return answered(reply, lambda: self._act(fields))
+        return self._once.answered(reply, content, lambda: self._act(fields))
 
     def _act(self, fields: dict[str, Any]) -> Reply:
         name = fields.get("action")

@@ -16,7 +16,7 @@ from segnet_res.web.jobs import Job
 from segnet_res.web.pictures import Picture
 from segnet_res.web.promoter_report import Fields, classes_of, for_page, report
 from segnet_res.web.promoting import CandidateComparison
-from segnet_res.web.replies import Reply, answered, in_turn, new_reply
+from segnet_res.web.replies import Once, Reply, in_turn, new_reply
 from segnet_res.web.results import full_size, read_picture, shown_step
 from segnet_res.web.retrainings import Retrainings
 from segnet_res.web.storage import write_preview
@@ -32,6 +32,7 @@ class Promoter:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._once = Once()
         self._actions: dict[object, Callable[[Fields, str | None], Reply]] = {
             "choices": self._choices,
             "start": self._start,
@@ -63,7 +64,8 @@ class Promoter:
         fields: Fields = content if isinstance(content, dict) else {}
         reply = new_reply("promote", content)
         if fields.get("action") != "picture":
-            yield _for_page(answered(reply, lambda: self._act(fields, user)))
+            done = self._once.answered(reply, content, lambda: self._act(fields, user))
+            yield _for_page(done)
             return
         for one in in_turn(self._backend.checkpoints.turns, reply, lambda: self._picture(fields)):
             yield _for_page(one)

@@ -6,7 +6,7 @@ from segnet_res.errors import CheckpointError, SegnetResError, UsageError
 from segnet_res.retraining.registry import Entry, roll_back
 from segnet_res.web.backend import Backend
 from segnet_res.web.lineage import Tree
-from segnet_res.web.replies import Reply, answered, new_reply
+from segnet_res.web.replies import Once, Reply, answered, new_reply
 from segnet_res.web.serving import Digests
 from segnet_res.web.words import by_whom, checked_words
 
@@ -25,6 +25,7 @@ class Registrar:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._once = Once()
         self._registry = backend.checkpoints.registry
         self._digests = Digests()
 
@@ -49,7 +50,7 @@ class Registrar:
         if fields.get("action") == "look":
             return answered(reply, lambda: self._look(user))
         if fields.get("action") == "rollback":
-            return answered(reply, lambda: self._rollback(fields, user))
+            return self._once.answered(reply, content, lambda: self._rollback(fields, user))
         return reply | {"error": "the page asked for something unknown; reload it"}
 
     def _look(self, user: str | None) -> Reply:

@@ -1,7 +1,10 @@
 """Replies to the page's scripts: whatever goes wrong becomes one sentence in them."""
 
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 from segnet_res.errors import SegnetResError
@@ -11,6 +14,9 @@ Reply = dict[str, Any]
 
 # How often somebody who waits is told how many are before.
 _TELL_SECONDS = 0.4
+
+# Replies to questions that change something: a page asks again within minutes, or not at all.
+_KEPT_REPLIES = 200
 
 # Scripts count their requests; a number beyond what they can count exactly is forged.
 _MAX_NUMBER = 2**53
@@ -45,6 +51,35 @@ def answered(reply: Reply, work: Callable[[], Reply]) -> Reply:
         return reply | {
             "error": "something unexpected went wrong; the server's log has the details"
         }
+
+
+class Once:
+    """Lets a page ask again for what must be done but once, such as to start a job.
+
+    Gradio may lose a question or its answer. The page names each such question by a long number
+    drawn at random and asks again when it hears nothing: the second gets the reply to the first.
+    """
+
+    def __init__(self) -> None:
+        self._replies: OrderedDict[str, Future[Reply]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def answered(self, reply: Reply, content: object, work: Callable[[], Reply]) -> Reply:
+        """Return what `answered` does; where ``content["once"]`` was answered before, that reply.
+
+        While the work of the first question still goes on, the second waits for it.
+        """
+        name = content.get("once") if isinstance(content, dict) else None
+        if not isinstance(name, str):
+            return answered(reply, work)
+        with self._lock:
+            before = self._replies.get(name)
+            mine = self._replies.setdefault(name, Future())
+            while len(self._replies) > _KEPT_REPLIES:
+                self._replies.popitem(last=False)
+        if before is None:
+            mine.set_result(answered(reply, work))
+        return dict(mine.result())
 
 
 def in_turn(turns: Turnstile, reply: Reply, work: Callable[[], Reply]) -> Iterator[Reply]:

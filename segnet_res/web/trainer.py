@@ -9,7 +9,7 @@ from segnet_res.retraining import run as runs
 from segnet_res.web.backend import Backend
 from segnet_res.web.freezing import Freezing
 from segnet_res.web.jobs import Job
-from segnet_res.web.replies import Reply, answered, new_reply
+from segnet_res.web.replies import Once, Reply, new_reply
 from segnet_res.web.retrainings import Retrainings, details, summaries
 from segnet_res.web.trainer_form import choices, choose, class_rows, for_page, request_of
 
@@ -26,6 +26,7 @@ class Trainer:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._once = Once()
         self._actions: dict[str, Callable[[dict[str, Any]], Reply]] = {
             "choices": self._choices,
             "classes": self._classes,
@@ -62,7 +63,7 @@ class Trainer:
         """
         # Who is logged in is ours to say: it replaces whatever a browser sent by that name.
         fields = (content if isinstance(content, dict) else {}) | {"user": user}
-        reply = answered(new_reply("train", content), lambda: self._act(fields))
+        reply = self._once.answered(new_reply("train", content), content, lambda: self._act(fields))
         if reply["error"] is not None:
             reply["error"] = for_page(reply["error"])
         return reply

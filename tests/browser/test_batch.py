@@ -257,6 +257,12 @@ def test_a_batch_that_was_stopped_before_the_server_had_answered_is_dropped(
     assert names(batch) == ["part-2.png"]
 
 
+def test_a_batch_whose_start_gets_lost_is_started(batch, lose):
+    lost = lose(batch, '"action":"run"')
+    inspect_folder(batch)
+    assert len(lost) == 1
+
+
 def test_a_running_batch_can_be_stopped(batch):
     batch.get_by_label("or a folder of the server").select_option("many")
     expect(batch.locator(".sr-batch-source .sr-note")).to_have_text(

@@ -1,7 +1,7 @@
 // What the Annotate tab asks the server.
 
 import { Asker } from "./asking.js";
-import { recall, remember } from "./dom.js";
+import { newId, recall, remember } from "./dom.js";
 import { t } from "./texts.js";
 
 // The server's own limit; asked here too, because an upload of half a gigabyte takes its time.
@@ -91,10 +91,4 @@ function slotAsker(name, send) {
     }),
     send: send[name],
   });
-}
-
-// crypto.randomUUID is there on secure origins only, and the page may be reached by plain HTTP.
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -3,13 +3,15 @@
 // A component hands on its latest value only: two answers that arrive at once would lose one.
 // Whoever asks through here has at most one question under way.
 
+import { newId } from "./dom.js";
 import { t } from "./texts.js";
 
 const LOOK_SECONDS = 5;
 
-// What may be asked a second time, because it changes nothing or the same again; so may everything
-// that names no action. Gradio may lose a question: it ends the stream of a page that waits for
-// nothing just when the next one comes, and forgets what belongs to that stream.
+// Gradio may lose a question: it ends the stream of a page that waits for nothing just when the next
+// one comes, and forgets what belongs to that stream. So what hears nothing is asked again. These
+// change nothing or the same again, as does everything that names no action; all others get a name
+// by which the server knows them, and are done but once.
 const REPEATABLE = new Set([
   "choices", "classes", "compare", "folders", "freezing", "list", "look", "picture", "pictures",
   "places", "sets", "stop", "watch",
@@ -40,9 +42,10 @@ export class Asker {
   #asked(fields, onWaiting) {
     return new Promise((resolve, reject) => {
       const request = ++this.number;
-      const send = () => this.send({ ...fields, request });
-      const again = !fields.action || REPEATABLE.has(fields.action) ? send : null;
-      this.pending = { request, resolve, reject, onWaiting, again };
+      const harmless = !fields.action || REPEATABLE.has(fields.action);
+      const question = { ...fields, request, ...(harmless ? {} : { once: newId() }) };
+      const send = () => this.send(question);
+      this.pending = { request, resolve, reject, onWaiting, again: send };
       send();
       this.#watch(request);
     });

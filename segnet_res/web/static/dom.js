@@ -62,6 +62,12 @@ export function forgetAll(storage) {
   }
 }
 
+// crypto.randomUUID is there on secure origins only, and the page may be reached by plain HTTP.
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export function icon(name) {
   const paths = {
     bang: "M12 5v9M12 18v.5",
