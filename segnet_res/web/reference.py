@@ -12,7 +12,7 @@ from segnet_res.errors import DataError, ImageError
 from segnet_res.images import UInt8Array, image_size, labels_from_colors, read_image, read_mask
 from segnet_res.render import class_pixels
 
-# Endings by which a mask's name differs from its picture's. `sources.js` knows them too.
+# Endings by which a mask's name differs from its picture's. `pairing.js` knows them too.
 _MASK_ENDINGS = re.compile(
     r"([-_. ](mask|masks|gt|truth|ground[-_ ]?truth|label|labels|labelids|seg|annotation))+$"
 )

@@ -280,6 +280,24 @@ def hold_back() -> Callable[[Page, str], Callable[[], None]]:
 
 
 @pytest.fixture
+def drop_paths() -> Callable[..., None]:
+    """Drops files or folders of the disk on the middle of a place, as a file manager does."""
+
+    def drop_paths(page: Page, selector: str, *paths: Path) -> None:
+        place = page.locator(selector)
+        place.scroll_into_view_if_needed()
+        box = place.bounding_box()
+        assert box is not None
+        where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        session = page.context.new_cdp_session(page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
+
+    return drop_paths
+
+
+@pytest.fixture
 def lose() -> Callable[[Page, str], list[str]]:
     """Loses the next question that has a text in it, as Gradio now and then does; notes it."""
 

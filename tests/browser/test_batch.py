@@ -324,6 +324,12 @@ def test_dropped_files_are_taken_and_those_that_are_no_pictures_told(batch, tmp_
     expect(batch.locator(".sr-batch-source .sr-file-name")).to_contain_text("2 pictures")
 
 
+def test_a_dropped_folder_keeps_its_subfolders(batch, parts, drop_paths):
+    drop_paths(batch, ".sr-batch-idle", parts / "line 1")
+    expect(batch.locator(".sr-batch-source .sr-file-name")).to_contain_text("5 pictures")
+    expect(batch.locator(".sr-batch-drop")).to_contain_text("1 other file was left out")
+
+
 def test_a_folder_of_this_computer_keeps_its_subfolders(batch, parts):
     batch.set_input_files("#sr-batch-directory", parts / "line 1")
     expect(batch.locator(".sr-batch-source .sr-file-name")).to_contain_text("5 pictures")

@@ -277,6 +277,17 @@ def test_own_files_are_paired_by_name_and_names_stay_text(page, pairs):
     assert page.locator(".sr-evaluate img[onerror]").count() == 0
 
 
+def test_dropped_folders_are_paired_by_name(page, pairs, tmp_path, drop_paths):
+    for name, files in zip(("photographs", "truth"), pairs, strict=True):
+        (tmp_path / name).mkdir()
+        for file in files:
+            file.rename(tmp_path / name / file.name)
+    page.get_by_role("radio", name="Own files").check(force=True)
+    drop_paths(page, "[aria-label=Pictures]", tmp_path / "photographs")
+    drop_paths(page, "[aria-label=Masks]", tmp_path / "truth")
+    expect(page.locator(".sr-match")).to_contain_text("3 pairs fit by their names")
+
+
 def test_a_job_that_was_stopped_before_the_server_had_answered_ends(page, pairs, hold_back):
     let_go = hold_back(page, "start")
     page.get_by_role("radio", name="Own files").check(force=True)

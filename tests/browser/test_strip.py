@@ -41,6 +41,30 @@ def drop(page: Page, selector: str, files: dict[str, bytes]) -> None:
     page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
 
 
+def test_a_dropped_folder_brings_its_pictures(
+    page, pictures, tmp_path, drop_paths, act_and_wait
+):
+    pictures[1].unlink()
+    folder = tmp_path / "line 4"
+    (folder / "night").mkdir(parents=True)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".part-9.png").write_text("a leftover")
+    pictures[0].rename(folder / "night" / "part-1.png")
+    pictures[2].rename(folder / "part-3.png")
+    act_and_wait(page, lambda: drop_paths(page, ".sr-stage", folder))
+    all_done(page)
+    expect(page.locator(".sr-strip-count")).to_have_text("2 pictures · 2 with defects")
+    # One without pictures is refused, and what was there stays.
+    empty = tmp_path / "lists"
+    empty.mkdir()
+    (empty / "notes.txt").write_text("no picture")
+    drop_paths(page, ".sr-stage", empty)
+    expect(page.locator(".sr-alert")).to_have_text(
+        "lists holds no pictures; choose PNG, JPEG, TIFF, WebP or BMP."
+    )
+    expect(page.locator(".sr-strip-count")).to_have_text("2 pictures · 2 with defects")
+
+
 def test_several_pictures_are_inspected_and_stepped_through(page, pictures, act_and_wait):
     act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures))
     all_done(page)

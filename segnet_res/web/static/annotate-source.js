@@ -19,7 +19,7 @@ export class PictureSource {
     this.run = 0;
     this.box = new DropBox({
       id: "sr-annotate-files", title: t("annotate.upload"), hint: t("annotate.uploadHint"),
-      iconName: "upload", multiple: true, onFiles, onClear: () => {},
+      iconName: "upload", multiple: true, onFiles, onClear: () => {}, onError,
     });
     this.place = el("select", { id: "sr-annotate-place", onchange: () => this.#chosen() });
     this.rankButton = el("button", {

@@ -7,12 +7,12 @@ import { SavePanel } from "./annotate-save.js";
 import { AnnotateServer } from "./annotate-server.js";
 import { PictureSource } from "./annotate-source.js";
 import { el, recall, remember } from "./dom.js";
+import { isPicture } from "./drops.js";
 import { Entry } from "./entries.js";
 import { acceptDrops, keepPage } from "./sources.js";
 import { t } from "./texts.js";
 
 const STATE_KEY = "segnet-res:annotate";
-const SUFFIXES = /\.(png|jpe?g|tiff?|webp|bmp)$/i;
 
 // Of uploads and other tabs; folders of the server may hold thousands.
 const MAX_PICTURES = 300;
@@ -102,7 +102,7 @@ class AnnotateTab {
         el("div", { class: "sr-annotate-bar" }, this.dataset.field, this.save.partField, this.save.whoField),
         this.dataset.form, this.picture.line, this.picture.editor.node),
     );
-    acceptDrops(this.element, (files) => this.#dropped(files));
+    acceptDrops(this.element, (files) => this.#dropped(files), (sentence) => this.#fail(sentence));
     this.#allow();
     this.#ready("start");
   }
@@ -158,7 +158,7 @@ class AnnotateTab {
   }
 
   #dropped(files) {
-    const pictures = files.filter((file) => SUFFIXES.test(file.name));
+    const pictures = files.filter((file) => isPicture(file.name));
     if (pictures.length) this.#add(pictures.map((file) => new Entry({ file, name: file.name })));
   }
 

@@ -1,9 +1,8 @@
 // Left column of the Batch tab: which pictures, from this computer or from a folder of the server.
 
 import { el, icon } from "./dom.js";
+import { ACCEPTED, byName, dropped, isPicture } from "./drops.js";
 import { t } from "./texts.js";
-
-const SUFFIXES = [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"];
 
 // A question to the server may not be larger than this many names make it.
 const MOST_FILES = 5000;
@@ -99,7 +98,7 @@ export class BatchSource {
       el("div", { class: "sr-batch-drop" }, icon("upload"), this.summary, this.note,
         el("div", { class: "sr-batch-choices" },
           choice(t("batch.chooseFiles"),
-            input("sr-batch-files", { multiple: true, accept: SUFFIXES.join(",") })),
+            input("sr-batch-files", { multiple: true, accept: ACCEPTED })),
           choice(t("batch.chooseFolder"),
             input("sr-batch-directory", { multiple: true, webkitdirectory: true })),
           el("button", {
@@ -133,8 +132,7 @@ export class BatchSource {
     const left = found.length - pictures.length;
     const unusable = refusal(pictures);
     if (unusable) return this.onError(unusable);
-    const order = new Intl.Collator(undefined, { numeric: true }).compare;
-    this.files = pictures.sort((a, b) => order(a.name, b.name));
+    this.files = pictures.sort(byName);
     this.samples = false;
     this.#leaveFolder();
     const bytes = pictures.reduce((sum, { file }) => sum + file.size, 0);
@@ -190,13 +188,6 @@ export class BatchSource {
   }
 }
 
-// Hidden files and folders are left out, as the server does: ._a.jpg is a leftover, no picture.
-function isPicture(name) {
-  const parts = name.split("/");
-  return SUFFIXES.some((suffix) => name.toLowerCase().endsWith(suffix))
-    && !parts.some((part) => part.startsWith("."));
-}
-
 // Why these pictures cannot be brought to the server; told before the first one is under way.
 function refusal(pictures) {
   if (!pictures.length) return t("batch.noPictures");
@@ -213,32 +204,6 @@ async function uploaded(file, name, upload) {
     return (await upload(file)).path;
   } catch (error) {
     throw new Error(t("batch.uploadFailed", { name, reason: error?.message ?? error }));
-  }
-}
-
-// The files of a drop, with those of dropped folders.
-async function dropped(transfer) {
-  // All entries at once: after the first wait the browser takes them away.
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) return [...transfer.files].map((file) => ({ file, name: file.name }));
-  const found = [];
-  for (const entry of entries) await walk(entry, "", found);
-  return found;
-}
-
-async function walk(entry, folder, found) {
-  const name = folder + entry.name;
-  if (entry.isFile) {
-    const file = await new Promise((done) => entry.file(done, () => done(null)));
-    if (file) found.push({ file, name });
-    return;
-  }
-  const reader = entry.createReader();
-  for (;;) {
-    // A browser gives a hundred at a time.
-    const some = await new Promise((done) => reader.readEntries(done, () => done([])));
-    if (!some.length) return;
-    for (const child of some) await walk(child, `${name}/`, found);
   }
 }
 

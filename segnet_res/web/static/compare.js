@@ -52,10 +52,12 @@ class CompareTab {
     const box = new DropBox({
       id: "sr-compare-image", title: t("compare.picturesTitle"), hint: t("compare.picturesHint"),
       iconName: "upload", multiple: true, onFiles: (files) => this.#filesChosen(files), onClear: () => {},
+      onError: (sentence) => this.screen.fail(sentence),
     });
     this.samples = el("div", { class: "sr-sample-box" });
     this.datasets = el("div", { class: "sr-compare-dataset", hidden: true });
-    acceptDrops(this.screen.grid, (files) => this.#filesChosen(files));
+    acceptDrops(this.screen.grid, (files) => this.#filesChosen(files),
+      (sentence) => this.screen.fail(sentence));
     this.element.classList.add("sr-compare");
     this.element.replaceChildren(
       el("aside", { class: "sr-compare-left", "aria-label": t("compare.sources") },

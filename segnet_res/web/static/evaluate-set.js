@@ -129,7 +129,7 @@ export class SetChoice {
       id: `sr-evaluate-${role}`, title: t(`evaluate.${role}`), hint: t(`evaluate.${role}Hint`),
       iconName, multiple: true,
       onFiles: (files) => this.#filesChosen(role, [...files]),
-      onClear: () => this.#filesChosen(role, []),
+      onClear: () => this.#filesChosen(role, []), onError: this.onError,
     });
   }
 

@@ -81,11 +81,12 @@ class InspectTab {
       id: "sr-image", title: t("inspect.picture"), hint: t("inspect.pictureHint"), iconName: "upload",
       multiple: true, onFiles: (files) => this.#dropped(files),
       onClear: () => this.current && this.#remove(this.current),
+      onError: (sentence) => this.messages.fail(sentence),
     });
     this.referenceBox = new DropBox({
       id: "sr-reference", title: t("inspect.reference"), hint: t("inspect.referenceHint"),
       iconName: "mask", onFiles: ([file]) => this.#referenceChosen(file),
-      onClear: () => this.#setReference(null),
+      onClear: () => this.#setReference(null), onError: (sentence) => this.messages.fail(sentence),
     });
     this.own = el("button", {
       type: "button", class: "sr-tool sr-own", text: t("inspect.useOwn"), hidden: true,
@@ -102,7 +103,8 @@ class InspectTab {
         aloud),
       el("aside", { class: "sr-right", "aria-label": t("inspect.right") }, this.findings.node),
     );
-    acceptDrops(this.element, (files) => this.#dropped(files));
+    acceptDrops(this.element, (files) => this.#dropped(files),
+      (sentence) => this.messages.fail(sentence));
     this.#ready("start");
   }
 

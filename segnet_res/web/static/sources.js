@@ -1,9 +1,8 @@
 // Places to drop or choose files, and the list of samples.
 
 import { el, fileUrl, icon } from "./dom.js";
+import { ACCEPTED, dropped, isPicture } from "./drops.js";
 import { t } from "./texts.js";
-
-const ACCEPTED = ".png,.jpg,.jpeg,.tif,.tiff,.webp,.bmp";
 
 // A place to drop or choose files.
 //   id        of the input
@@ -12,8 +11,9 @@ const ACCEPTED = ".png,.jpg,.jpeg,.tif,.tiff,.webp,.bmp";
 //   multiple  whether several files can be chosen at once
 //   accept    endings of files, as an input takes them
 //   onFiles(files), onClear()
+//   onError(sentence)  for a dropped folder without pictures; without it the folder is handed on
 export class DropBox {
-  constructor({ id, title, hint, iconName, multiple = false, accept = ACCEPTED, onFiles, onClear }) {
+  constructor({ id, title, hint, iconName, multiple = false, accept = ACCEPTED, onFiles, onClear, onError }) {
     this.input = el("input", {
       type: "file", accept, id, multiple, "aria-describedby": `${id}-hint`,
       onchange: () => {
@@ -35,7 +35,7 @@ export class DropBox {
       this.thumbnail, el("span", { class: "sr-drop-text" }, icon(iconName), this.name, hints));
     this.node = el("section", { class: "sr-source", "aria-label": title },
       el("header", {}, el("h2", { text: title }), this.remove), drop, this.input);
-    acceptDrops(this.node, onFiles);
+    acceptDrops(this.node, onFiles, onError);
     this.clear();
   }
 
@@ -56,8 +56,8 @@ export class DropBox {
   }
 }
 
-// Let files be dropped on a node; what is dropped on a node within it is not its own.
-export function acceptDrops(node, onFiles) {
+// Let files and folders be dropped on a node; what is dropped on a node within it is not its own.
+export function acceptDrops(node, onFiles, onError) {
   const mark = (event, over) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
@@ -66,10 +66,16 @@ export function acceptDrops(node, onFiles) {
   };
   node.addEventListener("dragover", (event) => mark(event, true));
   node.addEventListener("dragleave", (event) => mark(event, false));
-  node.addEventListener("drop", (event) => {
+  node.addEventListener("drop", async (event) => {
     mark(event, false);
-    const files = [...(event.dataTransfer?.files ?? [])];
-    if (files.length) onFiles(files);
+    if (!event.dataTransfer) return;
+    const plain = [...event.dataTransfer.files];
+    // Of a folder its pictures alone: who drops one does not mean the lists and notes in it.
+    const found = (await dropped(event.dataTransfer))
+      .filter(({ name }) => !name.includes("/") || isPicture(name));
+    if (found.length) onFiles(found.map(({ file }) => file));
+    else if (plain.length && onError) onError(t("common.noPictures", { name: plain[0].name }));
+    else if (plain.length) onFiles(plain);
   });
 }
 
