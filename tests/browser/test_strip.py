@@ -41,9 +41,7 @@ def drop(page: Page, selector: str, files: dict[str, bytes]) -> None:
     page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
 
 
-def test_a_dropped_folder_brings_its_pictures(
-    page, pictures, tmp_path, drop_paths, act_and_wait
-):
+def test_a_dropped_folder_brings_its_pictures(page, pictures, tmp_path, drop_paths, act_and_wait):
     pictures[1].unlink()
     folder = tmp_path / "line 4"
     (folder / "night").mkdir(parents=True)
