@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -88,6 +89,9 @@ class Guard:
             return
         try:
             await self._app(scope, bounded.receive, bounded.send)
+        except ClientDisconnect:
+            # Somebody closed the browser in the middle of an upload: no fault of the page's.
+            pass
         except Exception:
             # What the page makes of a body that was cut off is of no interest.
             if not bounded.exceeded:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
@@ -188,6 +188,32 @@ def test_bodies_without_a_length_are_cut_off(behaviour):
         assert b"x-frame-options" in dict(starts[0]["headers"])
         assert sum(got) == MAX_BODY_BYTES
         assert len(pieces) == 95
+
+
+def test_an_upload_that_the_browser_breaks_off_is_no_failure():
+    messages = [
+        {"type": "http.request", "body": b"half a picture", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    asked, sent = [], []
+
+    async def reader(scope: Scope, receive: Receive, send: Send) -> None:
+        async for piece in Request(scope, receive).stream():
+            asked.append(piece)
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/gradio_api/upload", "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1"), (b"transfer-encoding", b"chunked")],
+    }  # fmt: skip
+    asyncio.run(Guard(reader, local=True, files=Path("/tmp/page"))(scope, receive, send))
+    assert asked == [b"half a picture"]
+    assert messages == sent == []
 
 
 def test_a_failure_of_the_page_stays_one():
