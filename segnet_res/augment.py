@@ -17,6 +17,9 @@ from segnet_res.recipe import AUGMENTATIONS
 # Mirrored: black corners would be a texture that no part has.
 _BORDER = cv2.BORDER_REFLECT_101
 
+# A pasted pixel of a smaller share is hardly to be seen.
+_TRACE = 0.05
+
 
 def build_augmentation(name: str) -> A.Compose:
     """Return the changes that keep a picture's classes what they are.
@@ -153,7 +156,8 @@ def paste(
         donor: (H, W, C) uint8, the picture that has the defects.
         donor_labels: (H, W) uint8.
         background: Label of what is no defect.
-        ignore_index: Label of pixels that count nowhere; nothing is pasted there, nor from there.
+        ignore_index: Label of pixels that count nowhere; no defect is pasted there, nor from there,
+            and what the soft edge takes from there counts nowhere either.
 
     Returns:
         A new picture and its labels.
@@ -169,7 +173,10 @@ def paste(
     if around.any():
         moved += image[around].mean(axis=0, dtype=np.float64) - donor[around].mean(axis=0)
     mixed = image + weight[..., None] * (moved - image)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8), np.where(defects, donor_labels, labels)
+    pasted = np.where(defects, donor_labels, labels)
+    # What nobody could judge beside the defect, such as its fringe, nobody can judge here.
+    pasted[(weight > _TRACE) & (donor_labels == ignore_index)] = ignore_index
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8), pasted
 
 
 def _any_pixel(found: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int] | None:

@@ -134,6 +134,18 @@ def test_a_pasted_defect_is_as_dark_against_its_surroundings_as_before():
     assert np.count_nonzero(found) == 20 * 20
 
 
+def test_the_unlabelled_fringe_of_a_pasted_defect_stays_unlabelled():
+    donor, donor_labels = np.full((60, 60, 1), 200, np.uint8), np.zeros((60, 60), np.uint8)
+    donor[20:40, 20:40], donor_labels[20:40, 20:40] = 90, 255
+    donor_labels[23:37, 23:37] = 2
+    image, labels = np.full((60, 60, 1), 200, np.uint8), np.zeros((60, 60), np.uint8)
+    mixed, found = paste(image, labels, donor, donor_labels, background=0, ignore_index=255)
+    assert (found[23:37, 23:37] == 2).all()
+    # What is dark as the defect's fringe is nowhere called background.
+    assert mixed[found == 0].min() > 190
+    assert (found == 255).any()
+
+
 def test_without_a_defect_nothing_is_pasted():
     image, labels = np.full((9, 9, 3), 50, np.uint8), np.zeros((9, 9), np.uint8)
     donor = np.full((9, 9, 3), 200, np.uint8)

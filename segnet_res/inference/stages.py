@@ -132,7 +132,10 @@ class Stages:
             if len(works) == 1:
                 yield works[0].failed(error)
                 return
-            # One by one they may fit.
+            predictions = None
+        if predictions is None:
+            # One by one they may fit. Not before the exception is gone: it holds on to the frames
+            # of the model, and so to the memory that there was too little of.
             for work in works:
                 yield from self._through_the_model([work])
             return

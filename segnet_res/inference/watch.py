@@ -109,6 +109,9 @@ class Watch:
         """Return the next picture that was there from the beginning and is complete."""
         for planned in waiting:
             name, path = planned.found.name, planned.found.path
+            if self._known.get(hash(name)) != 0:
+                # The index is still being read: what has arrived since shows up in it as well.
+                continue
             seen = stamp(path)
             if seen is not None and abs(time.time() - seen[1] / 1e9) < _PATIENCE:
                 # It may have begun to arrive just before this run did.

@@ -1,5 +1,6 @@
 """The endless stream of training crops: every crop follows from the seed and its number alone."""
 
+import random
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,10 @@ class Crops(Dataset[Crop | SegnetResError]):
         image, labels = self._window(sample, focus, size, rng)
         if self._paste and self._defects and rng.random() < self._paste:
             image, labels = self._with_defects(image, labels, size, rng)
-        self._augment.set_random_seed(int(rng.integers(2**31)))
+        # One stream for all changes: `set_random_seed` would give each its own of the same seed, and
+        # all of them would draw alike, such as both flips or none.
+        seed = int(rng.integers(2**31))
+        self._augment.set_random_state(np.random.default_rng(seed), random.Random(seed))
         changed = self._augment(image=image, mask=labels)
         image = np.ascontiguousarray(changed["image"].transpose(2, 0, 1))
         labels = changed["mask"].astype(np.int64)

@@ -207,7 +207,8 @@ class _Trainer:
             devices = [group.device] if group.device.type == "cuda" else None
             self.forward = DistributedDataParallel(self.forward, device_ids=devices)
         if config.compile:
-            self.forward = torch.compile(self.forward)  # type: ignore[assignment]
+            # Static: two sizes of crops are two compilations, where one for any size fails.
+            self.forward = torch.compile(self.forward, dynamic=False)  # type: ignore[assignment]
         self.sampler = EpochSampler(self.steps, config.batch, group.rank, group.world)
         self.loader = build_loader(
             Crops(

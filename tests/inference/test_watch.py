@@ -11,7 +11,7 @@ import pytest
 from segnet_res.errors import UsageError
 from segnet_res.inference import FolderRun, watch
 from segnet_res.inference.index import Index
-from segnet_res.inference.sources import find_below
+from segnet_res.inference.sources import Source, find_below
 from tests.inference.conftest import make_segmenter, mask, names, run, save
 
 
@@ -174,3 +174,23 @@ def test_old_files_are_not_read_again_and_again(hot, tmp_path, monkeypatch):
     for _ in range(20):
         around._complete()
     assert len(looked) == read
+
+
+def test_what_arrives_while_the_old_ones_are_taken_is_taken_once(hot, tmp_path, monkeypatch):
+    for name in ("_POLL", "_SETTLED"):
+        monkeypatch.setattr(watch, name, 0.0)
+    for i in range(5):
+        (hot / f"a{i}.png").write_bytes(png(tmp_path))
+        os.utime(hot / f"a{i}.png", (1e9, 1e9))
+    index = Index()
+    index.add(Source(hot).find(tmp_path / "out"))
+    index.name_results()
+    taken = []
+    for planned in watch.Watch(hot, tmp_path / "out", index).pictures():
+        if planned is None:
+            break
+        taken.append(planned.found.name)
+        # Behind all others in their order, where the index has not been read yet.
+        (hot / "z.png").write_bytes(png(tmp_path))
+        os.utime(hot / "z.png", (1e9, 1e9))
+    assert sorted(taken) == ["a0.png", "a1.png", "a2.png", "a3.png", "a4.png", "z.png"]

@@ -191,3 +191,21 @@ def test_nothing_labelled(tiny_dataset):
         Image.fromarray(np.full_like(mask, 255)).save(path)
     with pytest.raises(DataError, match="no pixel of the split 'train' is labelled"):
         measure(SegmentationDataset(tiny_dataset, "train"))
+
+
+def test_changes_are_drawn_apart(tiny_dataset):
+    # Each corner of a part has a class of its own, so that its mask tells how a crop was turned.
+    corners = np.kron(np.array([[0, 1], [1, 1]], np.uint8), np.ones((16, 16), np.uint8))
+    for stem in ("a", "b"):
+        for folder in ("images", "masks"):
+            Image.fromarray(corners).save(tiny_dataset / folder / f"{stem}.png")
+    dataset = SegmentationDataset(tiny_dataset, "train")
+    config = TrainConfig(crop=32, scale=1.0, paste=0, augment="aligned")
+    crops = Crops(dataset, measure(dataset).pixels, config)
+    places = []
+    for number in range(200):
+        labels = crops[number][1].numpy()
+        rows, columns = np.nonzero(labels == 0)
+        places.append((bool(rows.mean() > 15.5), bool(columns.mean() > 15.5)))
+    # Both mirror images alone, both together, and neither: one in four each.
+    assert all(30 < places.count((down, right)) < 70 for down in (0, 1) for right in (0, 1))
