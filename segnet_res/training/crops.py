@@ -138,7 +138,7 @@ class Crops(Dataset[Crop | SegnetResError]):
         image, labels = self._window(sample, focus, size, rng)
         if self._paste and self._defects and rng.random() < self._paste:
             image, labels = self._with_defects(image, labels, size, rng)
-        # One stream for all changes: `set_random_seed` would give each its own of the same seed, and
+        # One stream for all changes: `set_random_seed` would give each one of the same seed, and
         # all of them would draw alike, such as both flips or none.
         seed = int(rng.integers(2**31))
         self._augment.set_random_state(np.random.default_rng(seed), random.Random(seed))

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import struct
+import weakref
 import zlib
 
 import numpy as np
@@ -247,10 +248,19 @@ def test_a_batch_that_does_not_fit_into_memory_goes_one_by_one(segmenter, tmp_pa
     for i in range(3):
         save(tmp_path / f"in/{i}.png", np.zeros((4, 4), np.uint8))
 
+    held, alone = [], segmenter.predict
+
     def too_many(images):
+        features = np.zeros(images[0].shape)
+        held.append(weakref.ref(features))
         raise DeviceError("cuda: memory ran out on 4x4 pixels; use smaller tiles")
 
+    def predict(image):
+        assert held[0]() is None, "what the batch took is still held"
+        return alone(image)
+
     monkeypatch.setattr(segmenter, "predict_batch", too_many)
+    monkeypatch.setattr(segmenter, "predict", predict)
     results = run(segmenter, tmp_path / "in", tmp_path / "out", batch=3)
     assert [result.error for result in results.values()] == [None] * 3
 
