@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -66,6 +67,7 @@ VARIANTS = {
 TILE_VARIANTS = {"paste": ("--paste", "0.3"), "aligned": ("--augment", "aligned")}
 # Half of the drawn parts are sound; of each defect there are then about as many as photographs.
 DRAWN = 400
+_DRAWING = Lock()
 PEERS = ("unet-resnet18", "unet-resnet34", "fpn-resnet34", "deeplabv3plus-resnet34",
          "segformer-mit_b0", "unet-mobilenet_v2")  # fmt: skip
 AUGMENT = {"tiles": "inspection", "roads": "scene"}
@@ -285,8 +287,9 @@ def run_one(
     common += ["--device", arguments.device, *arguments.options]
     learnt = data
     if experiment.drawn:
-        learnt = add_drawn(data, experiment.drawn, split.endswith("-half"),
-                           arguments.out / f"{split}-drawn{experiment.drawn}")  # fmt: skip
+        with _DRAWING:  # once for the seeds that run beside each other
+            learnt = add_drawn(data, experiment.drawn, split.endswith("-half"),
+                               arguments.out / f"{split}-drawn{experiment.drawn}")  # fmt: skip
     train(experiment, learnt, out, seed, common)
     content = {"data": split, "network": experiment.network, "loss": experiment.loss,
                "size": arguments.size, "seed": seed, "jobs": arguments.jobs,

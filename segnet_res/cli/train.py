@@ -121,7 +121,8 @@ def train(
     """Train a model on the splits train and val of a dataset.
 
     RUN gets best.safetensors, last.safetensors, metrics.csv, curves.png and TensorBoard events
-    after every epoch. Stop it any time; --resume goes on and ends with the same weights.
+    after every epoch. Stop it any time; --resume goes on and ends with the same weights
+    (on a GPU as near to them as two runs of one seed).
 
     --final is for the last run, once runs without it have settled the options: rare defects are
     too few to leave some out. Quote the scores of a run without it.

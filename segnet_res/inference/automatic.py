@@ -23,6 +23,9 @@ _PACKAGES = {
 # Which backends compute in a precision on a CPU, beside torch.
 _ABLE = {"float32": ("openvino", "onnxruntime"), "bfloat16": ("openvino",), "float16": ()}
 
+# Where none of these is there, no CUDA is: Linux, its subsystem on Windows, Jetson, Windows.
+_CUDA = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu", "/dev/nvgpu", "C:/Windows")
+
 # Pictures that each backend segments while it is measured, after one that does not count.
 _ROUNDS = 5
 
@@ -185,7 +188,7 @@ def _on_cpu(device: str) -> bool:
     """Tell whether a device's name means the CPU; torch is asked only where there may be CUDA."""
     if device != "auto":
         return device == "cpu"
-    if not Path("/dev/nvidiactl").exists() and not Path("C:/Windows").exists():
+    if not any(Path(path).exists() for path in _CUDA):
         return True
     from segnet_res.models import resolve_device
 

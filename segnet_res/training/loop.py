@@ -70,7 +70,8 @@ def train(
         config: The options.
         data: A dataset folder.
         out: The run's folder (see `RunFolder`).
-        resume: Go on with the run in ``out``; ends with the weights of an uninterrupted run.
+        resume: Go on with the run in ``out``; on a CPU it ends with the weights of an uninterrupted
+            run, on CUDA as near to them as two runs of one seed: some of its sums have no order.
         start: A checkpoint whose weights are the start, for the same classes; a run that is resumed
             knows its own.
         licence: Note on what the data allow, for the checkpoint; a run that is resumed keeps it.

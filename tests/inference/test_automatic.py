@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from segnet_res import Segmenter
 from segnet_res.errors import CheckpointError, DeviceError, UsageError
@@ -195,3 +196,16 @@ def test_what_is_no_checkpoint(tmp_path):
         (tmp_path / "x.safetensors").write_text("none")
         with pytest.raises(CheckpointError, match=rf"{name}: (cannot be read|not a checkpoint)"):
             Segmenter.from_checkpoint(tmp_path / name, "cpu", "openvino")
+
+
+def test_torch_is_asked_where_there_may_be_a_graphics_card(
+    tiny_checkpoint, tmp_path, monkeypatch, made
+):
+    card = tmp_path / "dxg"
+    monkeypatch.setattr(automatic, "_CUDA", (str(card),))
+    prepare_backend(tiny_checkpoint, device="auto")
+    assert made == ["openvino"]
+    assert recall_backend(tiny_checkpoint, device="auto", precision="float32") is not None
+    card.touch()
+    monkeypatch.setattr("segnet_res.models.resolve_device", lambda _name: torch.device("cuda"))
+    assert recall_backend(tiny_checkpoint, device="auto", precision="float32") is None
