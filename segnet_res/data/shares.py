@@ -10,18 +10,19 @@ from segnet_res.images import UInt8Array
 
 
 def class_pixels(dataset: SegmentationDataset) -> NDArray[np.int64]:
-    """Count the labelled pixels of each class over a split; ignored pixels count nowhere.
+    """Count the labelled pixels of each class in each picture; ignored pixels count nowhere.
 
     Returns:
-        (C,) int64, in the order of the labels.
+        (pictures, C) int64, the classes in the order of the labels.
 
     Raises:
         DataError: when a mask cannot be read or holds unknown labels.
     """
-    total = np.zeros(len(dataset.class_map), np.int64)
+    classes = len(dataset.class_map)
+    pixels = np.zeros((len(dataset), classes), np.int64)
     for index in range(len(dataset)):
-        total += count_labels(dataset.read_labels(index), len(dataset.class_map))
-    return total
+        pixels[index] = count_labels(dataset.read_labels(index), classes)
+    return pixels
 
 
 def count_labels(labels: UInt8Array, classes: int) -> NDArray[np.int64]:

@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
-from segnet_res.data import SegmentationDataset, load_info
+from segnet_res.data import SegmentationDataset, class_pixels, load_info
 from segnet_res.data.dataset import SPLITS
-from segnet_res.data.shares import count_labels
 from segnet_res.errors import DataError, UsageError
 from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
@@ -104,9 +101,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
     if share is None:
         share = NEW_CLASS_SHARE if lineup.added else NEW_SHARE
     drawn = pools(training, share)
-    pixels = np.stack(
-        [count_labels(training.read_labels(i), len(lineup.class_map)) for i in range(len(training))]
-    )
+    pixels = class_pixels(training)
     if not pixels.any():
         raise DataError(
             f"{sources[0].info.name}: no pixel of the pictures to train on is labelled; check the "

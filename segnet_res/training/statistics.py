@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from segnet_res.conditions import KnownConditions
 from segnet_res.conditions import measure as measure_conditions
-from segnet_res.data import SegmentationDataset
-from segnet_res.data.shares import count_labels
+from segnet_res.data import SegmentationDataset, class_pixels
 from segnet_res.errors import DataError
 from segnet_res.training.descent import Pool, drawn_shares
 
@@ -53,8 +52,7 @@ def measure(dataset: SegmentationDataset) -> Statistics:
     Raises:
         DataError: when a file cannot be read, or no pixel is labelled.
     """
-    classes = len(dataset.class_map)
-    pixels = np.stack([count_labels(dataset.read_labels(i), classes) for i in range(len(dataset))])
+    pixels = class_pixels(dataset)
     if not pixels.any():
         raise DataError(
             f"{dataset.info.name}: no pixel of the split {dataset.split!r} is labelled; "

@@ -42,7 +42,7 @@ def test_samples_hold_pictures_and_labels(tiny_dataset):
 def test_split_without_file_is_empty(tiny_dataset):
     dataset = SegmentationDataset(tiny_dataset, "test")
     assert len(dataset) == 0
-    assert class_pixels(dataset).tolist() == [0, 0]
+    assert class_pixels(dataset).shape == (0, 2)
 
 
 def test_split_name_is_checked(tiny_dataset):
@@ -63,10 +63,10 @@ def test_upper_case_suffixes_are_pictures(tiny_dataset):
 
 def test_class_pixels_leave_ignored_ones_out(tiny_dataset):
     # "a" is 32x32: scratch 8x8, last row ignored. "b" is 37x45: rows 9..17, columns 11..21.
-    scratch = 8 * 8 + 9 * 11
-    labelled = 31 * 32 + 36 * 45
+    first = [31 * 32 - 8 * 8, 8 * 8]
+    second = [36 * 45 - 9 * 11, 9 * 11]
     counted = class_pixels(SegmentationDataset(tiny_dataset, "train"))
-    assert counted.tolist() == [labelled - scratch, scratch]
+    assert counted.tolist() == [first, second]
     assert counted.dtype == np.int64
 
 
