@@ -74,11 +74,27 @@ def _bent(rotate: int, shear: int) -> A.OneOf:
     return A.OneOf(
         [
             A.Affine(rotate=(-rotate, rotate), shear=(-shear, shear), p=1.0, border_mode=_BORDER),
-            # By about one pixel, three at most: more would tear thin cracks. Only within about
-            # twenty pixels of the crop's border it is more: the noise is smoothed as if repeated.
-            A.ElasticTransform(alpha=120, sigma=10, p=0.5, border_mode=_BORDER),
+            _bent_softly(),
         ],
         p=0.35,
+    )
+
+
+def _bent_softly() -> A.Sequential:
+    """Bend by about one pixel, four at most: more would tear thin cracks."""
+    sigma = 10
+    # albumentations smooths the shifts as if those at the border went on beyond it, and they are
+    # five times as large there: the border is moved out of the picture.
+    margin = 3 * sigma
+    return A.Sequential(
+        [
+            A.CropAndPad(
+                px=margin, keep_size=False, sample_independently=False, border_mode=_BORDER
+            ),
+            A.ElasticTransform(alpha=120, sigma=sigma, p=1.0, border_mode=_BORDER),
+            A.CropAndPad(px=-margin, keep_size=False, sample_independently=False),
+        ],
+        p=0.5,
     )
 
 

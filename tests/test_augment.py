@@ -155,17 +155,36 @@ def test_without_a_defect_nothing_is_pasted():
     np.testing.assert_array_equal(found, labels)
 
 
-def blurs(changes):
-    """Yield the motion blurs among changes that are nested."""
+def nested(changes):
+    """Yield the changes and those that they are made of."""
     for one in changes:
-        if isinstance(one, A.MotionBlur):
-            yield one
-        elif isinstance(one, A.BaseCompose):
-            yield from blurs(one.transforms)
+        yield one
+        if isinstance(one, A.BaseCompose):
+            yield from nested(one.transforms)
+
+
+def is_bend(change):
+    return isinstance(change, A.Sequential) and any(
+        isinstance(one, A.ElasticTransform) for one in change.transforms
+    )
+
+
+@pytest.mark.parametrize("name", ["inspection", "aligned"])
+def test_bending_moves_no_pixel_far(name):
+    (bend,) = filter(is_bend, nested(build_augmentation(name).transforms))
+    always = A.Compose([A.Sequential(bend.transforms, p=1.0)])
+    there = np.indices((160, 120)).transpose(1, 2, 0).astype(np.uint8)  # each pixel's own place
+    furthest = []
+    for seed in range(20):
+        always.set_random_seed(seed)
+        bent = always(image=there, mask=there[..., 0])["image"]
+        furthest.append(np.abs(bent.astype(int) - there).max())
+    assert 1 <= min(furthest) <= max(furthest) <= 4
 
 
 def test_motion_blur_leaves_things_where_they_are():
-    (blur,) = blurs(build_augmentation("inspection").transforms)
+    changes = nested(build_augmentation("inspection").transforms)
+    (blur,) = (one for one in changes if isinstance(one, A.MotionBlur))
     always = A.Compose([A.MotionBlur(**blur.get_transform_init_args() | {"p": 1.0})])
     point = np.zeros((21, 21, 1), np.uint8)
     point[10, 10] = 255
