@@ -418,6 +418,34 @@ def test_one_file_for_each_class(source, tmp_path, form):
     assert_truth(found, lambda labels: np.array([0, 2, 1], np.uint8)[labels])
 
 
+@pytest.mark.parametrize("places", [2, 100])
+def test_places_that_are_numbered_in_the_file_of_a_class(source, places):
+    for i in range(COUNT):
+        for label in (1, 2):
+            part = (truth(i) == label).astype(np.uint8)
+            Image.fromarray(part).save(source / f"masks/p{i}_{NAMES[label]}.png")
+    numbered = np.zeros(SIZE, np.uint8)
+    numbered[1:-1:3, 1:-1:3].flat[:places] = np.arange(1, places + 1)
+    Image.fromarray(numbered).save(source / "masks/p3_dent.png")
+    with pytest.raises(DataError) as error:
+        diagnose(source)
+    assert str(error.value) == (
+        f"p3_dent.png: is the mask of one class by its name, but holds {places + 1} numbers up to "
+        f"{places}, as where each place has its own; write 255 where the class is and 0 elsewhere"
+    )
+
+
+def test_noise_of_jpeg_where_a_class_is_not(source, tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(COUNT):
+        part = (255 * (truth(i) == 1)).astype(np.uint8)
+        Image.fromarray(part).save(source / f"masks/p{i}_dent.png")
+        noise = rng.integers(0, 6, SIZE).astype(np.uint8)
+        Image.fromarray(noise).save(source / f"masks/p{i}_scratch.jpg", quality=95)
+    _, found = fixed(source, tmp_path / "new")
+    assert_truth(found, lambda labels: (labels == 1).astype(np.uint8))
+
+
 def test_the_only_class_is_called_after_its_files(source, tmp_path):
     write(source, lambda labels: (255 * (labels > 0)).astype(np.uint8), "_Dent.png")
     diagnosis, found = fixed(source, tmp_path / "new")

@@ -24,7 +24,7 @@ from segnet_res.data.doctor.ends import find_ends
 from segnet_res.data.doctor.layout import WHOLE, Layout, Pair, find_layout
 from segnet_res.data.doctor.reading import Reading, parse_mapping
 from segnet_res.data.doctor.repair import labels_of
-from segnet_res.data.doctor.survey import RawMask, Survey, read_raw
+from segnet_res.data.doctor.survey import RawMask, Survey, is_lossy, read_raw
 from segnet_res.data.splits import write_splits
 from segnet_res.data.storage import copy_file, new_folder
 from segnet_res.errors import DataError, ImageError, UsageError
@@ -255,10 +255,10 @@ def _survey(pair: Pair, layout: Layout, survey: Survey, coverage: separate.Cover
             f"{pair.image.name}: its masks differ in size; export all at the picture's size"
         )
     if layout.classes:
-        parts = {name: separate.presence(raw, pair.masks[name].name) for name, raw in raws.items()}
+        parts = {name: separate.presence(pair.masks[name], raw) for name, raw in raws.items()}
         coverage.add(parts)
     else:
-        survey.add(raws[WHOLE], lossy=pair.masks[WHOLE].suffix.lower() in (".jpg", ".jpeg"))
+        survey.add(raws[WHOLE], lossy=is_lossy(pair.masks[WHOLE]))
     return any(raw.shape != size for raw in raws.values())
 
 
@@ -270,7 +270,7 @@ def _read_labels(
         path = pair.masks[WHOLE]
         return labels_of(read_raw(path), reading, path.name)
     parts: dict[str, NDArray[np.bool_]] = {
-        name: separate.presence(read_raw(path), path.name) for name, path in pair.masks.items()
+        name: separate.presence(path, read_raw(path)) for name, path in pair.masks.items()
     }
     size = next((part.shape for part in parts.values()), image_size(pair.image))
     return separate.merged(parts, stack, labels, (size[0], size[1]))

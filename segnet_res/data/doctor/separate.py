@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segnet_res.classes import ClassMap
 from segnet_res.data.doctor.reading import IGNORE, share
-from segnet_res.data.doctor.survey import RawMask
+from segnet_res.data.doctor.survey import RawMask, is_lossy
 from segnet_res.data.names import same_name
 from segnet_res.errors import DataError, UsageError
 from segnet_res.images import UInt8Array
@@ -19,8 +20,10 @@ from segnet_res.images import UInt8Array
 _LOW, _HIGH = 0.16, 0.84
 _FEW_BETWEEN = 0.05
 
-# What is darker everywhere, and has more than two values, is black with noise.
+# What is darker everywhere, and has more than two values, is black with noise, or numbers.
 _DARK = 64
+# Edges may be so soft that every value of a byte occurs; fewer from 0 on without a gap are numbers.
+_BYTE = 255
 
 # Two classes may share this part of the smaller one, as drawings of neighbours do.
 _A_SEAM = 0.02
@@ -47,8 +50,12 @@ class Coverage:
             self.shared[one, other] = self.shared.get((one, other), 0) + both
 
 
-def presence(raw: RawMask, name: str) -> NDArray[np.bool_]:
+def presence(path: Path, raw: RawMask) -> NDArray[np.bool_]:
     """Return where a mask of one class says that the class is, (H, W) bool.
+
+    Args:
+        path: The file; its suffix tells whether small numbers may be noise.
+        raw: What it holds.
 
     Raises:
         DataError: when it holds more than two values, but for soft edges.
@@ -58,16 +65,21 @@ def presence(raw: RawMask, name: str) -> NDArray[np.bool_]:
         values = raw.numbers
     else:
         values = raw.as_colors().max(axis=2)
-    top = int(values.max())
-    if top < _DARK and len(np.unique(values)) > 2:
-        # Noise of JPEG in a file where the class is not.
-        return np.zeros(values.shape, np.bool_)
+    top, count = int(values.max()), len(np.unique(values))
+    if count > 2 and is_lossy(path):
+        if top < _DARK:  # noise in a file where the class is not
+            return np.zeros(values.shape, np.bool_)
+    elif count > 2 and (top < _DARK or count == top + 1 <= _BYTE):
+        raise DataError(
+            f"{path.name}: is the mask of one class by its name, but holds {count} numbers up to "
+            f"{top}, as where each place has its own; write 255 where the class is and 0 elsewhere"
+        )
     if raw.transparent is not None:
         return ~raw.transparent & (values > top / 2 if values.min() < top else True)
     between = int(((values > _LOW * top) & (values < _HIGH * top)).sum())
     if between > _FEW_BETWEEN * values.size:
         raise DataError(
-            f"{name}: is the mask of one class by its name, but "
+            f"{path.name}: is the mask of one class by its name, but "
             f"{share(between, values.size)} of its pixels are neither dark nor bright; export the "
             "mask of each class in two values"
         )

@@ -53,6 +53,11 @@ class RawMask:
         return np.repeat(self.numbers.astype(np.uint8)[..., None], 3, axis=2)
 
 
+def is_lossy(path: Path) -> bool:
+    """Tell whether a file is one whose pixels are not quite what was saved."""
+    return path.suffix.lower() in (".jpg", ".jpeg")
+
+
 def read_raw(path: Path) -> RawMask:
     """Read a mask without making sense of it.
 
