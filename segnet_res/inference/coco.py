@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +41,10 @@ def write_polygons(path: Path, labels: UInt8Array, class_map: ClassMap, *, name:
     height, width = labels.shape
     image = {"id": 1, "file_name": name, "width": width, "height": height}
     with atomic_write(path) as file:
-        _write_head(file, class_map)
+        _write_head(file)
+        file.write(b',\n"categories": ')
+        _write_list(file, categories(class_map))
+        file.write(b',\n"images": ')
         _write_list(file, [image])
         file.write(b',\n"annotations": ')
         _write_list(file, _annotations(labels, class_map))
@@ -52,7 +56,9 @@ def merge_polygons(
 ) -> tuple[int, list[str]]:
     """Write ``polygons.json`` with the regions of all pictures of a run, whole or not at all.
 
-    Pictures and annotations are numbered from 1. One file at a time is held in memory.
+    Pictures and annotations are numbered from 1. One file at a time is held in memory. A picture
+    that another checkpoint segmented keeps its classes by name: those that the class map lacks
+    follow behind.
 
     Args:
         target: Folder of the results.
@@ -69,6 +75,8 @@ def merge_polygons(
     """
     counts = {"images": 0, "annotations": 0}
     missing: list[str] = []
+    known = {str(one["name"]): one for one in categories(class_map)}
+    free = itertools.count(len(class_map))
 
     def images(later: IO[bytes]) -> Iterator[dict[str, Any]]:
         for row in rows:
@@ -76,26 +84,36 @@ def merge_polygons(
             if row.get("status") != "ok" or not output:
                 continue
             try:
-                image, annotations = _read(target / output["path"])
+                image, annotations, own = _read(target / output["path"])
             except ValueError as error:
                 missing.append(f"{output['path']} {error}")
                 continue
             counts["images"] += 1
             for annotation in annotations:
+                category = own[annotation["category_id"]]
+                if category["name"] not in known:
+                    known[category["name"]] = category | {"id": next(free)}
                 counts["annotations"] += 1
-                numbers = {"id": counts["annotations"], "image_id": counts["images"]}
+                numbers = {
+                    "id": counts["annotations"],
+                    "image_id": counts["images"],
+                    "category_id": known[category["name"]]["id"],
+                }
                 _write_item(later, annotation | numbers, first=counts["annotations"] == 1)
             yield image | {"id": counts["images"]}
 
     with atomic_write(target / MERGED) as file, tempfile.TemporaryFile(dir=target) as later:
-        _write_head(file, class_map)
-        # One list follows the other in the file, but both are known picture by picture.
+        _write_head(file)
+        # One list follows the other in the file, but all are known picture by picture.
+        file.write(b',\n"images": ')
         _write_list(file, images(later))
         file.write(b',\n"annotations": [')
         later.seek(0)
         while part := later.read(_AT_ONCE):
             file.write(part)
-        file.write(b"\n]}\n")
+        file.write(b'\n],\n"categories": ')
+        _write_list(file, known.values())
+        file.write(b"}\n")
     return counts["images"], missing
 
 
@@ -136,23 +154,24 @@ def _annotations(labels: UInt8Array, class_map: ClassMap) -> Iterator[Annotation
         del found, polygons
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[Annotation]]:
+def _read(path: Path) -> tuple[dict[str, Any], list[Annotation], dict[int, dict[str, Any]]]:
+    """Return the picture, its annotations and its categories by id."""
     try:
         content = json.loads(path.read_bytes())
         (image,) = content["images"]
-        return dict(image), list(content["annotations"])
+        annotations, own = content["annotations"], {c["id"]: c for c in content["categories"]}
+        if any("name" not in own[one["category_id"]] for one in annotations):
+            raise KeyError("name")
+        return dict(image), list(annotations), own
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("holds no polygons of ours") from error
 
 
-def _write_head(file: IO[bytes], class_map: ClassMap) -> None:
+def _write_head(file: IO[bytes]) -> None:
     head = {"info": {"description": f"segnet_res {__version__}"}}
     file.write(_encode(head)[:-1])
-    file.write(b',\n"categories": ')
-    _write_list(file, categories(class_map))
-    file.write(b',\n"images": ')
 
 
 def _write_list(file: IO[bytes], items: Iterable[Mapping[str, Any]]) -> None:

@@ -170,6 +170,8 @@ class Manifest:
     def lines(self, start: int = 0) -> Iterator[tuple[int, int, Row]]:
         """Yield start, end and content of each whole line; what is no JSON is passed over.
 
+        Lines may be appended meanwhile: at one that is not whole yet it ends.
+
         Args:
             start: The place to begin at.
         """
@@ -178,7 +180,9 @@ class Manifest:
         with self.path.open("rb") as file:
             file.seek(start)
             for line in file:
-                row = _parse(line) if line.endswith(b"\n") else None
+                if not line.endswith(b"\n"):
+                    return
+                row = _parse(line)
                 if row is not None:
                     yield start, start + len(line), row
                 start += len(line)

@@ -1,6 +1,7 @@
 """What the manifest tells, and what a rerun decides by it."""
 
 import hashlib
+import io
 import json
 
 import numpy as np
@@ -311,3 +312,21 @@ def test_the_model_is_known_by_its_weights(source, tmp_path):
         headers = read(tmp_path / "out")[0]
     known = [header["checkpoint"]["sha256"] for header in headers]
     assert known[0] == known[2] != known[1]
+
+
+def test_a_line_that_arrives_in_two_pieces_is_read_when_it_is_whole(tmp_path, monkeypatch):
+    manifest = Manifest(tmp_path)
+    pieces = [b'{"a":1}\n', b'{"b"', b":2}\n", b'{"c":3}\n']
+    (tmp_path / "manifest.jsonl").write_bytes(b"".join(pieces))
+
+    class Growing(io.BytesIO):
+        """A file that grows while it is read."""
+
+        def __iter__(self):
+            return iter(pieces)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "open", lambda *_: Growing())
+        found = list(manifest.lines())
+    assert [row for *_, row in found] == [{"a": 1}]
+    assert [row for *_, row in manifest.lines(found[-1][1])] == [{"b": 2}, {"c": 3}]

@@ -12,7 +12,7 @@ from PIL import Image
 from segnet_res.classes import ClassMap
 from segnet_res.errors import ImageError, UsageError
 from segnet_res.inference import Prediction
-from segnet_res.inference.coco import merge_polygons
+from segnet_res.inference.coco import merge_polygons, write_polygons
 from segnet_res.inference.outputs import KINDS, check_kinds
 
 CLASSES = ClassMap(("sound", "dent", "crack"), ((0, 0, 0), (255, 0, 0), (0, 0, 255)))
@@ -160,6 +160,22 @@ def test_masks_come_back_from_merged_polygons(tmp_path):
     for image, labels in zip(content["images"], masks, strict=True):
         assert np.array_equal(mask_again(content, image["id"], labels.shape), labels)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["polygons", "polygons.json"]
+
+
+def test_merged_polygons_keep_the_classes_of_another_checkpoint(tmp_path):
+    before = ClassMap.from_names(["sound", "dent", "scratch"])
+    rows = []
+    for name, class_map in (("old", before), ("new", CLASSES)):
+        path = tmp_path / f"{name}.json"
+        write_polygons(path, np.array([[1, 0, 2]], np.uint8), class_map, name=f"{name}.png")
+        rows.append({"status": "ok", "outputs": {"polygons": {"path": path.name}}})
+    assert merge_polygons(tmp_path, rows, CLASSES) == (2, [])
+    content = json.loads((tmp_path / "polygons.json").read_bytes())
+    names = {one["id"]: one["name"] for one in content["categories"]}
+    found = [(one["image_id"], names[one["category_id"]]) for one in content["annotations"]]
+    assert found == [(1, "dent"), (1, "scratch"), (2, CLASSES.names[1]), (2, CLASSES.names[2])]
+    # A category of this checkpoint has the label in its masks as id.
+    assert {label: names[label] for label in (1, 2)} == dict(enumerate(CLASSES.names[1:], 1))
 
 
 def test_merging_nothing_is_a_valid_file(tmp_path):
