@@ -185,18 +185,18 @@ def format_info(info: DatasetInfo) -> str:
     channels: 1
     """
     content = info.class_map.to_dict()
-    lines = [f"name: {_scalar(info.name)}", "classes:"]
+    lines = [f"name: {yaml_scalar(info.name)}", "classes:"]
     lines += [
-        f'  - {{name: {_scalar(entry["name"])}, color: "{entry["color"]}"}}'
+        f'  - {{name: {yaml_scalar(entry["name"])}, color: "{entry["color"]}"}}'
         for entry in content["classes"]
     ]
     lines += [f"ignore_index: {content['ignore_index']}", f"channels: {info.channels}"]
     if info.group is not None:
-        lines += [f"group: {_scalar(info.group)}"]
+        lines += [f"group: {yaml_scalar(info.group)}"]
     return "\n".join(lines) + "\n"
 
 
-def _scalar(text: str) -> str:
+def yaml_scalar(text: str) -> str:
     """Return a text as YAML reads it back inside braces: quoted where it must be."""
     dumped: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**6)
     return dumped.strip()[1:-1]

@@ -1,19 +1,26 @@
 """Divide an existing dataset anew; the old lists are kept."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
 
 from segnet_res.data.annotations import not_done, told_parts
 from segnet_res.data.dataset import (
+    INFO_FILE,
     SPLITS,
     DatasetInfo,
     index_images,
     index_masks,
     load_info,
+    parse_info,
     unknown_labels,
+    yaml_scalar,
 )
+from segnet_res.data.locks import holding
 from segnet_res.data.lookalike import look
 from segnet_res.data.parts import join_parts
 from segnet_res.data.splits import (
@@ -28,7 +35,7 @@ from segnet_res.data.splits import (
 from segnet_res.data.storage import copy_file, storing
 from segnet_res.data.tiles import is_photograph, tile_groups
 from segnet_res.errors import DataError, UsageError
-from segnet_res.images import read_image, read_mask
+from segnet_res.images import atomic_write, read_image, read_mask
 
 
 def split_dataset(
@@ -50,7 +57,8 @@ def split_dataset(
         root: The dataset folder.
         fractions: Share of the pictures for train, val and test.
         seed: Chooses which parts go where.
-        group: Regular expression that finds the part in a stem; counts before the dataset's own.
+        group: Regular expression that finds the part in a stem; takes the place of the dataset's
+            own, so that later divisions and evaluations know the same parts.
         force: Replace lists that are there; they are kept in ``splits/old-<number>/``.
 
     Returns:
@@ -60,10 +68,17 @@ def split_dataset(
         UsageError: when there are lists already and ``force`` is not given, or an option does not
             make sense.
         DataError: when the folder is no dataset, or a picture lacks its mask.
-        StorageError: when a list cannot be written.
+        StorageError: when a list cannot be written, or somebody else changes the dataset.
     """
+    # A correction that is saved meanwhile would be in no list.
+    with holding(root):
+        return _split(root, check_fractions(fractions), seed, group, force)
+
+
+def _split(
+    root: Path, shares: Sequence[float], seed: int, group: str | None, force: bool
+) -> dict[str, list[str]]:
     info = load_info(root)
-    shares = check_fractions(fractions)
     old = [path for split in SPLITS if (path := root / "splits" / f"{split}.txt").is_file()]
     if old and not force:
         raise UsageError(
@@ -95,6 +110,10 @@ def split_dataset(
     strata = {stem: _classes(masks[stem], info) for stem in images}
     splits = assign_splits(groups, fractions=shares, seed=seed, strata=strata)
     splits = {split: stems for split, stems in splits.items() if stems}
+    # First: lists of parts that nothing tells of would look sound to whoever checks them.
+    if group != info.group:
+        assert group is not None
+        _tell_group(root, group)
     _keep(root, old)
     write_splits(root, splits)
     with storing(root / "splits"):
@@ -102,6 +121,31 @@ def split_dataset(
             if path.stem not in splits:
                 path.unlink()
     return splits
+
+
+def _tell_group(root: Path, group: str) -> None:
+    """Write the expression into ``dataset.yaml``; whatever else is in the file stays as it is."""
+    path = root / INFO_FILE
+    text = path.read_text(encoding="utf-8")
+    quoted = yaml_scalar(group)
+    document: Any = yaml.compose(text, yaml.SafeLoader)
+    there = [value for key, value in document.value if key.value == "group"]
+    if there:
+        start, end = there[0].start_mark.index, there[0].end_mark.index
+        changed = f"{text[:start]}{quoted}{text[end:]}"
+    else:
+        changed = f"{text.rstrip()}\ngroup: {quoted}\n"
+    try:
+        understood = parse_info(changed, path) == replace(parse_info(text, path), group=group)
+    except DataError:
+        understood = False
+    if not understood:
+        raise DataError(
+            f"{path}: is written in a way that leaves no place for the line `group: {quoted}`; add "
+            "it there by hand, and divide again without --group"
+        )
+    with atomic_write(path) as file:
+        file.write(changed.encode())
 
 
 def _classes(path: Path, info: DatasetInfo) -> list[int]:

@@ -1,6 +1,5 @@
 """One run at a time in a target, and a journal of what a killed run was about to write."""
 
-import errno
 import json
 import os
 import socket
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from segnet_res.data.locks import HELD, lock_file
 from segnet_res.data.storage import storing
 from segnet_res.errors import StorageError
 
@@ -21,9 +21,6 @@ LOCK_NAME = ".manifest.lock"
 
 # Bytes from which entries that are settled are forgotten: a hot folder is served for months.
 _ENOUGH = 1_000_000
-
-# What systems answer where another process holds the lock.
-HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
 
 class Journal:
@@ -143,29 +140,6 @@ def _acquire(path: Path) -> IO[bytes]:
             return file
         # The run that held it has ended and taken its file away while this one waited for it.
         file.close()
-
-
-def lock_file(file: IO[bytes], *, shared: bool = False) -> None:
-    """Lock an open file for this process; the lock goes when the file is closed.
-
-    Args:
-        file: Open for writing.
-        shared: Whether others may hold it so too, where the system can do that: enough to find out
-            whether somebody has it for himself.
-
-    Raises:
-        OSError: when another one has it, or the file system knows no locks.
-    """
-    if sys.platform == "win32":
-        import msvcrt
-
-        # Far behind the text, which stays readable for others.
-        file.seek(1 << 30)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 def _holder(path: Path) -> str:

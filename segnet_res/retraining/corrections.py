@@ -6,8 +6,6 @@ in between leaves whole files, and no picture in a split without its mask; savin
 rest.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,14 +28,14 @@ from segnet_res.data.dataset import (
     size_mismatch,
     unknown_labels,
 )
-from segnet_res.errors import DataError, StorageError, UsageError
+from segnet_res.data.locks import holding
+from segnet_res.errors import DataError, UsageError
 from segnet_res.images import UInt8Array, image_size, read_mask
 from segnet_res.inference.manifest import digest_of_file
 from segnet_res.retraining.corrections_classes import insert_class, make_dataset
 from segnet_res.retraining.corrections_names import Content, find_content
 from segnet_res.retraining.corrections_saving import Mask, Save, mask_path
 from segnet_res.retraining.corrections_splits import move_to
-from segnet_res.retraining.folder import take
 
 __all__ = [
     "STATES",
@@ -51,11 +49,6 @@ __all__ = [
     "picture_path",
     "save_correction",
 ]
-
-LOCK_NAME = ".corrections.lock"
-
-# Somebody else's save takes a second, or some where the picture is large.
-_PATIENCE = 30.0
 
 _LONGEST_WORDS = 200
 
@@ -263,25 +256,6 @@ def check_saving(
         if save.mask is not None and save.mask.sha256 != opened and not overwrite:
             raise _conflict(save, save.mask)
         save.place(state, part, None)
-
-
-@contextmanager
-def holding(root: Path) -> Iterator[None]:
-    """Hold a dataset for this process and thread; others who would change it wait.
-
-    Raises:
-        DataError: when the folder is no dataset.
-        StorageError: when others hold it for long, or nothing can be written there.
-    """
-    load_info(root)
-    file = take(root / LOCK_NAME, _PATIENCE)
-    if file is None:
-        raise StorageError(
-            f"{root}: somebody else has been saving there for {_PATIENCE:.0f} seconds; try again "
-            "in a moment"
-        )
-    with file:
-        yield
 
 
 def _check_fit(root: Path, stem: str, labels: UInt8Array, class_map: ClassMap) -> None:

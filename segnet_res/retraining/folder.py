@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from segnet_res.data.storage import storing
+from segnet_res.data.locks import HELD, lock_file, take
 from segnet_res.errors import StorageError, TrainingError
 from segnet_res.images import atomic_write
-from segnet_res.inference.locks import HELD, lock_file
 from segnet_res.retraining.state import Progress, Request
 
 # Somebody who only looks holds the lock for some microseconds.
@@ -203,38 +202,3 @@ class RetrainFolder:
 
     def _damaged(self, path: Path, error: Exception) -> TrainingError:
         return TrainingError(f"{path}: damaged ({error}); start again in another folder")
-
-
-def take(path: Path, patience: float = 0.0) -> IO[bytes] | None:
-    """Lock a file; the lock is let go when the file is closed, or its process ends.
-
-    Args:
-        path: The file; made where it is missing.
-        patience: Seconds to try.
-
-    Returns:
-        The open file, or None where another process has it.
-
-    Raises:
-        StorageError: when the file cannot be opened, or its file system knows no locks.
-    """
-    deadline = time.monotonic() + patience
-    with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
-    while True:
-        try:
-            lock_file(file)
-        except OSError as error:
-            if error.errno not in HELD:
-                file.close()
-                raise StorageError(
-                    f"{path}: cannot be locked ({error.strerror}), so that two processes could "
-                    "mix their files; choose a folder on another file system"
-                ) from error
-            if time.monotonic() >= deadline:
-                file.close()
-                return None
-            time.sleep(0.02)
-        else:
-            return file

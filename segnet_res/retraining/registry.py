@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from segnet_res.checkpoint import digest
+from segnet_res.data.locks import take
 from segnet_res.data.storage import storing
 from segnet_res.errors import CheckpointError, StorageError
-from segnet_res.retraining.folder import take
 
 REGISTRY_FILE = "registry.jsonl"
 LOCK_NAME = ".registry.lock"

@@ -5,8 +5,9 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import IO
 
+from segnet_res.data.locks import take
 from segnet_res.errors import SegnetResError
-from segnet_res.retraining.folder import RetrainFolder, take
+from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.state import Progress
 
 LOCK_NAME = ".retraining.lock"

@@ -1,5 +1,10 @@
-import pytest
+import json
+import re
 
+import pytest
+import yaml
+
+from segnet_res.data import load_info, locks
 from segnet_res.data.annotations import (
     DONE,
     REJECTED,
@@ -10,7 +15,7 @@ from segnet_res.data.annotations import (
 from segnet_res.data.dataset import read_split
 from segnet_res.data.importers import import_dataset
 from segnet_res.data.resplit import split_dataset
-from segnet_res.errors import DataError, UsageError
+from segnet_res.errors import DataError, StorageError, UsageError
 
 
 @pytest.fixture
@@ -87,3 +92,46 @@ def test_pictures_of_other_data_sets_are_parts_of_their_own(tiny_dataset):
     assert {name: len(stems) for name, stems in splits.items()} == {
         "train": 2, "val": 1, "test": 1
     }  # fmt: skip
+
+
+def test_parts_that_were_told_once_stay_together(imported):
+    path = imported / "dataset.yaml"
+    # Whatever else people wrote there stays.
+    path.write_text("# ours\n" + path.read_text() + "# the end\n")
+    split_dataset(imported, group=r"exp\d", force=True)
+    assert load_info(imported).group == r"exp\d"
+    first = path.read_text()
+    assert first.startswith("# ours\n")
+    assert "# the end\n" in first
+    for seed in range(3):
+        splits = split_dataset(imported, seed=seed, force=True)
+        parts = [{re.search(r"exp\d", stem)[0] for stem in stems} for stems in splits.values()]
+        assert not set.intersection(*parts)
+    assert path.read_text() == first
+    split_dataset(imported, group=r"num_\d+", force=True)
+    assert path.read_text() == first.replace(r"exp\d", r"num_\d+")
+
+
+def test_a_group_that_has_no_place_in_the_file_changes_nothing(imported):
+    path = imported / "dataset.yaml"
+    path.write_text(json.dumps(yaml.safe_load(path.read_text())))
+    before = contents(imported)
+    with pytest.raises(DataError) as error:
+        split_dataset(imported, group=r"exp\d", force=True)
+    assert str(error.value) == (
+        f"{path}: is written in a way that leaves no place for the line `group: exp\\d`; add it "
+        "there by hand, and divide again without --group"
+    )
+    assert {**contents(imported), ".corrections.lock": b""} == {**before, ".corrections.lock": b""}
+
+
+def test_nobody_else_changes_the_dataset_meanwhile(imported, monkeypatch):
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
+    with locks.holding(imported), pytest.raises(StorageError, match="somebody else has been"):
+        split_dataset(imported, force=True)
+    split_dataset(imported, force=True)
+
+
+def contents(root):
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}

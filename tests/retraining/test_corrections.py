@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from segnet_res.classes import ClassMap
-from segnet_res.data import SegmentationDataset, check_dataset, load_info, part_groups
+from segnet_res.data import SegmentationDataset, check_dataset, load_info, locks, part_groups
 from segnet_res.data.dataset import read_split
 from segnet_res.data.resplit import split_dataset
 from segnet_res.errors import DataError, ImageError, StorageError, UsageError
@@ -201,12 +201,10 @@ def test_two_at_once(root, tmp_path):
 
 
 def test_a_dataset_that_somebody_holds(root, tmp_path, monkeypatch):
-    from segnet_res.retraining import corrections
-
     path = picture(tmp_path, "a.png")
-    monkeypatch.setattr(corrections, "_PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.0)
     with (
-        corrections.holding(root),
+        locks.holding(root),
         pytest.raises(StorageError, match="somebody else has been saving there"),
     ):
         save(root, path)
