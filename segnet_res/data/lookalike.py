@@ -110,21 +110,20 @@ def _near_hashes(looks: Sequence[Look], parts: NDArray[np.int_]) -> list[tuple[i
     if len(looks) < 2:
         return []
     bits = np.stack([item.bits for item in looks])
-    found = []
+    nearest = np.empty((0, 3), np.int64)
     for start in range(0, len(bits), _ROWS):
         rows = bits[start : start + _ROWS]
         distance = np.zeros((len(rows), len(bits)), np.uint16)
         for word in range(bits.shape[1]):
             distance += np.bitwise_count(rows[:, None, word] ^ bits[None, :, word])
         near = (distance <= HASH_DISTANCE) & (parts[start : start + len(rows), None] != parts[None])
-        first, second = np.nonzero(near)
-        first += start
-        keep = first < second
-        found.append(
-            np.column_stack([distance[first - start, second], first, second])[keep].astype(np.int64)
-        )
-    pairs = np.concatenate(found)
-    nearest = pairs[np.argsort(pairs[:, 0], kind="stable")[:_MOST_PAIRS]]
+        first, second = np.nonzero(np.triu(near, start + 1))
+        # No more than needed: of parts photographed in one place nearly all are near each other.
+        close = distance[first, second]
+        order = np.argsort(close, kind="stable")[:_MOST_PAIRS]
+        further = np.column_stack([close[order], first[order] + start, second[order]])
+        pairs = np.concatenate([nearest, further.astype(np.int64)])
+        nearest = pairs[np.argsort(pairs[:, 0], kind="stable")[:_MOST_PAIRS]]
     return sorted((int(first), int(second)) for _, first, second in nearest)
 
 

@@ -13,6 +13,8 @@ KEYS = ("title", "mm_per_pixel", "picture", "classes", "others", "total", "ignor
 # Nine digits before the point and six behind are more than any gauge reads, and pass through
 # binary numbers unchanged.
 _NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"
+# A number below 0.0001 as YAML and JSON write it.
+_SMALL = r"[0-9](?:\.[0-9])?e-0[56]"
 _WHOLE = re.compile(r"[0-9]{1,6}")
 
 _EXAMPLES = {"px": "40 px", "mm": "1.5 mm", "mm2": "0.8 mm2", "%": "1 %"}
@@ -104,8 +106,9 @@ class _Reader:
         return ""
 
     def scale(self, content: object) -> Decimal | None:
-        match = re.fullmatch(_NUMBER, _scalar(content))
-        value = Decimal(match[1]) if match else Decimal(0)
+        text = _scalar(content)
+        fits = re.fullmatch(rf"{_NUMBER}|{_SMALL}", text)
+        value = Decimal(text) if fits else Decimal(0)
         if value > 0:
             return value
         self._problems.append(

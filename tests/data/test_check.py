@@ -1,14 +1,16 @@
+import itertools
 import shutil
+import tracemalloc
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from segnet_res.data import Problem, check_dataset, import_dataset
+from segnet_res.data import Problem, check_dataset, import_dataset, lookalike
 from segnet_res.data.check import check_steps
 from segnet_res.data.dataset import read_split
-from segnet_res.data.lookalike import CORRELATION, look, lookalikes
+from segnet_res.data.lookalike import CORRELATION, Look, look, lookalikes
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError
 from segnet_res.images import read_image
@@ -246,6 +248,22 @@ def test_empty_folder(tmp_path):
     (tmp_path / "dataset.yaml").write_text("classes: [{name: a}]")
     expected = "images/: no picture is in it; add pictures and masks"
     assert check_dataset(tmp_path) == [Problem("orphan", "images", expected)]
+
+
+def test_many_parts_that_look_alike_take_little_memory(monkeypatch):
+    monkeypatch.setattr(lookalike, "_MOST_PAIRS", 100)
+    monkeypatch.setattr(lookalike, "_ROWS", 16)
+    # Two bits of 256 differ between any two, none between every 256th.
+    bits = np.packbits(np.eye(256, dtype=np.uint8), axis=1).view(np.uint64)
+    looks = [Look(bits[i % 256], np.zeros((64, 64), np.uint8)) for i in range(2000)]
+    tracemalloc.start()
+    pairs = lookalike._near_hashes(looks, np.arange(len(looks)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    equal = ((i, j) for i in range(2000) for j in range(i + 256, 2000, 256))
+    assert pairs == list(itertools.islice(equal, 100))
+    # All pairs would be 2 million of 24 bytes.
+    assert peak < 10e6
 
 
 def test_copies_of_real_tiles_are_found_and_other_tiles_are_not(shared_data):

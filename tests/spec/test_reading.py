@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+from decimal import Decimal
 
 import pytest
 
@@ -140,6 +141,15 @@ def test_dictionaries_may_hold_numbers():
     for wrong in (True, None, 1.5, [1], {}):
         with pytest.raises(SpecError, match="max_count is "):
             Spec.from_dict({"classes": {"crack": {"max_count": wrong}}})
+
+
+@pytest.mark.parametrize("text", ["0.00002", "0.000012", "0.000001"])
+def test_pixels_of_nanometres_come_back(text):
+    spec = Spec.parse(f"mm_per_pixel: {text}\nclasses: {{crack: {{max_count: 2}}}}")
+    assert spec.mm_per_pixel == Decimal(text)
+    for again in (Spec.parse(spec.to_yaml()), Spec.from_dict(spec.to_dict())):
+        assert again.mm_per_pixel == spec.mm_per_pixel
+        assert again.digest == spec.digest
 
 
 FULL = """

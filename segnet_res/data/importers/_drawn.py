@@ -294,7 +294,7 @@ def _fill(labels: UInt8Array, rings: Sequence[Ring], label: int) -> None:
     left, top = np.floor(points.min(axis=0)).clip(0, labels.shape[::-1]).astype(int).tolist()
     right, bottom = np.ceil(points.max(axis=0)).clip(0, labels.shape[::-1]).astype(int).tolist()
     if left < right and top < bottom:
-        inside = fill([corners - (left, top) for corners in rings], (bottom - top, right - left))
+        inside = fill(rings, (bottom - top, right - left), (top, left))
         labels[top:bottom, left:right][inside] = label
 
 

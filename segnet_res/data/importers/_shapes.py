@@ -33,29 +33,35 @@ def number(value: object) -> float:
     raise ValueError(f"{value!r} is no coordinate")
 
 
-def fill(rings: Iterable[Ring], size: tuple[int, int]) -> NDArray[np.bool_]:
+def fill(
+    rings: Iterable[Ring], size: tuple[int, int], place: tuple[int, int] = (0, 0)
+) -> NDArray[np.bool_]:
     """Return the pixels whose centres lie inside of an odd number of rings, (H, W) bool.
 
     Args:
         rings: Corners (x, y) of closed outlines, (n, 2) float64 each; a ring inside of another
             is a hole.
-        size: Height and width; what lies outside is cut off.
+        size: Height and width of the window that is looked at; what lies outside is cut off.
+        place: Row and column of the window's upper left pixel.
 
     >>> fill([np.array([(1, 0), (3, 0), (3, 2), (1, 2)], float)], (2, 4)).astype(int).tolist()
     [[0, 1, 1, 0], [0, 1, 1, 0]]
     """
-    height, width = size
+    (height, width), (top, left) = size, place
     # Each side flips all pixels to its right in the rows whose centres it passes.
     flips = np.zeros((height, width + 1), np.uint8)
     for ring in rings:
         for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
             if y0 == y1:
                 continue
-            low, high = min(y0, y1), max(y0, y1)
-            first, last = (int(np.clip(math.ceil(y - 0.5), 0, height)) for y in (low, high))
+            # From its upper end, and wherever the window lies: a neighbour that has the same side
+            # walks it the other way, and must round as this one does.
+            if y0 > y1:
+                x0, y0, x1, y1 = x1, y1, x0, y0
+            first, last = (int(np.clip(math.ceil(y - 0.5) - top, 0, height)) for y in (y0, y1))
             rows = np.arange(first, last)
-            x = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
-            columns = np.clip(np.ceil(x - 0.5), 0, width).astype(np.intp)
+            x = x0 + (rows + top + 0.5 - y0) * (x1 - x0) / (y1 - y0)
+            columns = np.clip(np.ceil(x - 0.5) - left, 0, width).astype(np.intp)
             flips[rows, columns] ^= 1
     inside: NDArray[np.bool_] = np.bitwise_xor.accumulate(flips[:, :width], axis=1).astype(np.bool_)
     return inside

@@ -25,7 +25,7 @@ from segnet_res.data.names import IGNORED
 from segnet_res.errors import DataError
 
 # Other annotations of the same pictures, as COCO itself comes with them.
-_OTHERS = ("person_keypoints", "captions", "panoptic", "image_info", "labels")
+_OTHERS = ("person_keypoints", "captions", "panoptic", "image_info", "labels_")
 
 
 def plan(source: Path, options: MaskOptions) -> Plan:
