@@ -111,11 +111,18 @@ def network(address: str) -> str:
 
     >>> network("192.0.2.7"), network("2001:db8::1:2"), network("unknown")
     ('192.0.2.7', '2001:db8::/64', 'unknown')
+
+    A server of both kinds sees those of IPv4 in the clothes of IPv6:
+
+    >>> network("::ffff:192.0.2.7")
+    '192.0.2.7'
     """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if parsed.version == 6 and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
     if parsed.version == 4:
         return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -31,7 +31,7 @@ def draw(path, seed):
 def data(tmp_path_factory):
     """Datasets and folders of several tests; each has its own, called by its first letter."""
     root = tmp_path_factory.mktemp("data")
-    for letter in "acdkmsv":
+    for letter in "acdkmoqsv":
         for i in range(3):
             draw(root / f"{letter}-new/p{i}.png", ord(letter) * 10 + i)
         draw(root / f"{letter}-set/images/old.png", ord(letter))
@@ -158,6 +158,30 @@ def test_a_wrong_mask_is_corrected_and_saved_with_who_and_when(page, data, segme
     pick(page, "p0.png")
     expect(page.locator(".sr-annotate-origin")).to_contain_text("The saved mask: done, by Ada")
     np.testing.assert_array_equal(mask_of(page), painted)
+
+
+def test_a_picture_that_cannot_be_opened_for_a_dataset_is_saved_into_no_other(page, data):
+    visit(page, dataset="o-set")
+    page.get_by_label("Your name").fill("Ada")
+    upload = page.locator("#sr-annotate-files")
+    wait(page, lambda: upload.set_input_files(data / "o-new/p1.png"), "opened")
+    save = page.get_by_role("button", name="Save as done")
+    expect(save).to_be_enabled()
+    root = data / "q-set"
+    shutil.copy(data / "o-new/p1.png", root / "images/p1.png")
+    (root / "masks").mkdir()
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(root / "masks/p1.png")
+    choose = page.get_by_role("combobox", name="Dataset").select_option
+    wait(page, lambda: choose("q-set"), "failed")
+    expect(page.locator(".sr-annotate .sr-alert").first).to_contain_text("the mask is 10x10")
+    expect(save).to_be_disabled()
+    expect(page.locator(".sr-annotate-save")).to_contain_text(
+        "The picture is not open for q-set; choose another dataset or another picture."
+    )
+    page.keyboard.press("Control+s")
+    wait(page, lambda: choose("o-set"), "opened")
+    expect(save).to_be_enabled()
+    assert annotations(data / "o-set") == {}
 
 
 @pytest.fixture

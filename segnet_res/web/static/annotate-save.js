@@ -51,8 +51,9 @@ export class SavePanel {
   }
 
   // What is still missing before somebody can save.
-  allow({ open, dataset, who, busy = false }) {
-    const missing = !open ? "" : !dataset ? t("annotate.needDataset") : !who ? t("annotate.needWho") : "";
+  allow({ open, dataset, who, busy = false, fits = true }) {
+    const missing = !open ? "" : !dataset ? t("annotate.needDataset")
+      : !fits ? t("annotate.needOpening", { dataset }) : !who ? t("annotate.needWho") : "";
     this.why.textContent = missing;
     for (const button of this.buttons) button.disabled = busy || !open || Boolean(missing);
     this.download.disabled = !open;

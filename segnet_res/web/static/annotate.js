@@ -424,9 +424,12 @@ class AnnotateTab {
   }
 
   #allow() {
+    const { opened, saving } = this.picture;
+    const { name } = this.dataset;
     this.save.allow({
-      open: Boolean(this.picture.opened), dataset: this.dataset.name, who: this.user ?? this.server.who,
-      busy: Boolean(this.picture.saving),
+      open: Boolean(opened), dataset: name, who: this.user ?? this.server.who, busy: Boolean(saving),
+      // Where it could not be opened for the dataset that was chosen since, it is still another's.
+      fits: !opened || (opened.reply.dataset ?? "") === name,
     });
   }
 

@@ -86,6 +86,7 @@ export default {
   rejectHelp: "The picture is of no use; it goes to no split",
   download: "Download the mask as it is now",
   needDataset: "Choose the dataset that the mask belongs to.",
+  needOpening: "The picture is not open for {dataset}; choose another dataset or another picture.",
   needWho: "Write your name.",
   saving: "Saving {name} …",
   savedDone: "{name} is done: revision {revision}, in {split}.",
