@@ -14,6 +14,7 @@ from segnet_res.images.reading import (
     has_alpha,
     image_size,
     is_grey,
+    is_turned,
     read_image,
     read_picture,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "has_alpha",
     "image_size",
     "is_grey",
+    "is_turned",
     "labels_from_colors",
     "linked_folders",
     "read_image",

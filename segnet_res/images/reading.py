@@ -100,6 +100,16 @@ def has_alpha(path: Path) -> bool:
         return image.has_transparency_data
 
 
+def is_turned(path: Path) -> bool:
+    """Tell whether EXIF data say that a picture is to be turned or mirrored; reads the header only.
+
+    Raises:
+        ImageError: when the file is no picture, or larger than `MAX_LARGE_PIXELS`.
+    """
+    with opened(path, max_pixels=MAX_LARGE_PIXELS) as image:
+        return orientation_of(image) > 1
+
+
 def as_uint8(image: Image.Image, name: str) -> UInt8Array:
     """Return (H, W) or (H, W, 3) uint8 of a decoded picture of any mode.
 

@@ -65,19 +65,37 @@ class Folders:
             DataError: when there is no such folder.
         """
         found = dict(self._walk())
+        # Those of the deepest datasets lie one level below what is looked through.
+        found |= {f"{one}/images": path / "images" for one, path in self.dataset_folders().items()}
         return self._find(name, "folder", found, list(found))
 
     def pictures(self, place: Path) -> dict[str, Path]:
         """Return the pictures below one of the folders by their path there.
 
-        Links inside may lead to pictures that nobody has allowed; those are left out.
+        Links inside may lead to pictures that nobody has allowed; those are left out. So are the
+        masks of datasets below, those that they had before, and the copies that runs keep.
         """
         root = (self.root or place).resolve()
+        images = find_images(place)
+        left_out = self._without_photographs(place, {path.parent for path in images})
         return {
             path.relative_to(place).as_posix(): path
-            for path in find_images(place)
-            if path.resolve().is_relative_to(root)
+            for path in images
+            if path.parent not in left_out and path.resolve().is_relative_to(root)
         }
+
+    def _without_photographs(self, place: Path, folders: set[Path]) -> set[Path]:
+        """Return those of the folders below a place that hold masks, or copies of runs."""
+        every = {above for folder in folders for above in (folder, *folder.parents)}
+        passed_over = {
+            folder / kind
+            for folder in every
+            if folder.is_relative_to(place) and (folder / "dataset.yaml").is_file()
+            for kind in ("masks", "history")
+        }
+        if self.runs is not None:
+            passed_over.add(self.runs)
+        return {one for one in folders if not passed_over.isdisjoint((one, *one.parents))}
 
     def picture(self, place: Path, name: str) -> Path | None:
         """Return one of the `pictures` by its name, without a look at all the others."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segnet_res.classes import ClassMap
 from segnet_res.errors import DataError, ImageError, StorageError
 from segnet_res.images import Picture as PictureFile
-from segnet_res.images import UInt8Array, has_alpha, image_size
+from segnet_res.images import UInt8Array, has_alpha, image_size, is_turned
 from segnet_res.images import read_picture as read_file
 from segnet_res.web.pictures import Picture
 from segnet_res.web.storage import Storage, write_index_png, write_preview
@@ -345,7 +345,7 @@ def full_size(picture: Picture, folder: Path, image: UInt8Array) -> str | None:
 
     Args:
         picture: What is shown.
-        folder: Gets a copy of a picture that is not uploaded, or not opaque.
+        folder: Gets a copy of a picture that is not uploaded, not opaque, or not upright.
         image: (H, W, 3) uint8 RGB, what `read_picture` gives of it.
 
     Raises:
@@ -355,7 +355,8 @@ def full_size(picture: Picture, folder: Path, image: UInt8Array) -> str | None:
     suffix = picture.path.suffix.lower()
     if suffix not in _BROWSER_SUFFIXES:
         return None
-    if has_alpha(picture.path):
+    # Browsers turn JPEG and PNG as EXIF data say, but not WebP.
+    if has_alpha(picture.path) or (suffix == ".webp" and is_turned(picture.path)):
         return _write_opaque(folder / "full.png", image)
     if picture.uploaded:
         return str(picture.path)
@@ -368,7 +369,7 @@ def full_size(picture: Picture, folder: Path, image: UInt8Array) -> str | None:
 
 
 def _write_opaque(path: Path, image: UInt8Array) -> str:
-    """Write a picture without its alpha: a browser would blend it, and the model drops it."""
+    """Write a picture as the model sees it: a browser would blend its alpha."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     # Fast rather than small, as it is fetched once and by a browser that is near.
     content = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()

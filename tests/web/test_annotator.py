@@ -532,6 +532,25 @@ def test_the_folder_of_runs_holds_no_datasets(make_backend, data, storage):
     assert "runs/first/data" in Folders(data).dataset_folders()
 
 
+def test_masks_and_copies_of_runs_are_no_pictures(data):
+    from segnet_res.web.folders import Folders
+
+    root = data / "line/belt/caps"
+    for place in (root, data / "runs/first/data"):
+        save_info(place, DatasetInfo("caps", DATASET, 1))
+        for name in ("images/a.png", "masks/a.png", "history/a/0.png", "masks.png"):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / name)
+    before = {"line/belt/caps/images/a.png", "line/belt/caps/masks.png"}
+    seen = Folders(data, data / "runs")
+    assert set(seen.pictures(seen.folder("."))) >= before
+    assert not any("runs" in name or "/masks/" in name or "history" in name
+                   for name in seen.pictures(seen.folder(".")))  # fmt: skip
+    assert list(seen.pictures(seen.folder("line/belt/caps"))) == ["images/a.png", "masks.png"]
+    # One level deeper than folders are looked for.
+    assert list(seen.pictures(seen.folder("line/belt/caps/images"))) == ["a.png"]
+
+
 def test_dataset_folders_are_there_before_their_first_picture(tmp_path: Path):
     from segnet_res.web.folders import Folders
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
@@ -542,6 +542,16 @@ def test_what_a_closer_look_shows_has_no_alpha(inspector, upload, picture, stora
     image = results.read_picture(Path(path))
     again = Path(results.full_size(Picture("a.png", Path(path)), storage.new_result(), image))
     assert np.array_equal(pixels_of(again), opaque)
+
+
+def test_a_closer_look_at_a_webp_is_upright(inspector, upload, picture):
+    path = upload("a.webp", picture)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    Image.fromarray(picture).convert("RGB").save(path, lossless=True, exif=exif)
+    reply = ask(inspector, image=path)
+    # Chromium shows a WebP as it is stored.
+    assert np.array_equal(pixels_of(reply["files"]["full"])[..., 0], picture[::-1, ::-1])
 
 
 def test_a_picture_without_alpha_is_shown_itself(inspector, upload, picture):
