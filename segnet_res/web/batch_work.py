@@ -18,7 +18,7 @@ from segnet_res.web.batch_table import Row, measured
 from segnet_res.web.checkpoints import Library
 from segnet_res.web.jobs import Job, Progress, Steps, my_turn
 from segnet_res.web.judging import Judge
-from segnet_res.web.results import read_picture
+from segnet_res.web.results import Stamp, check_same, read_picture, stamp_of
 
 if TYPE_CHECKING:
     from segnet_res.inference import Segmenter
@@ -94,6 +94,8 @@ class Batch:
         self.judgement = judgement
         self.files = BatchFiles(folder, overlays=overlays)
         self.rows: list[Row] = []
+        # Of the file of each picture that the model saw.
+        self.stamps: dict[int, Stamp] = {}
         self.class_map: ClassMap | None = None
         self.task: Job[Any] | None = None
 
@@ -125,6 +127,7 @@ class Batch:
 
     def _one(self, number: int, part: Part, segmenter: "Segmenter") -> Row:
         try:
+            stamp = stamp_of(part.path)
             image = read_picture(part.path)
             start = time.perf_counter()
             prediction = segmenter.predict(image)
@@ -133,6 +136,7 @@ class Batch:
             return failed(number, part, error)
         judge, class_map = self.judgement.judge, segmenter.class_map
         labels = judge.refine(prediction.labels, prediction.confidence, class_map)
+        self.stamps[number] = stamp
         self.files.save_raw(number, prediction.labels, prediction.confidence)
         self.files.save_seen(number, image, labels, class_map)
         row = Row(
@@ -207,8 +211,9 @@ class Rejudge:
         return measured(row, labels, class_map, self._judgement.judge)
 
     def _refine_again(self, row: Row, files: BatchFiles, class_map: ClassMap) -> Row:
-        judge = self._judgement.judge
-        image = read_picture(self.batch.parts[row.number].path)
+        judge, path = self._judgement.judge, self.batch.parts[row.number].path
+        check_same(path, self.batch.stamps[row.number])
+        image = read_picture(path)
         labels = judge.refine(*files.read_raw(row.number), class_map)
         files.save_seen(row.number, image, labels, class_map)
         return measured(row, labels, class_map, judge)

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segnet_res.checkpoint import Metadata, checkpoint_name, find_checkpoints, read_metadata
+from segnet_res.checkpoint import (
+    Metadata,
+    checkpoint_name,
+    digest,
+    find_checkpoints,
+    read_metadata,
+)
 from segnet_res.classes import background, format_color
 from segnet_res.errors import CheckpointError, SegnetResError
 from segnet_res.exported import files_of, is_export, read_form
@@ -173,6 +179,19 @@ class Library:
             remedy = f"known are {known}" if known else "put one there or train one"
             raise CheckpointError(f"{self.folder}: no checkpoint is called {name!r}; {remedy}")
         return key
+
+    def version(self, name: str) -> tuple[int, int]:
+        """Return the time of change and the size of a checkpoint's file.
+
+        Raises:
+            CheckpointError: when the folder has no such checkpoint.
+        """
+        return self.key(name)[1:]
+
+    def weights(self, name: str, version: tuple[int, int]) -> str | None:
+        """Return the SHA-256 of a checkpoint in one version; None where that one has gone."""
+        key = self.keys().get(name)
+        return digest(key[0]) if key is not None and key[1:] == version else None
 
     def keys(self) -> dict[str, FileKey]:
         """Return the key of each checkpoint by its name."""

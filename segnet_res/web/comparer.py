@@ -26,7 +26,7 @@ from segnet_res.web.inspection import look_for
 from segnet_res.web.pictures import Picture
 from segnet_res.web.reference import Reference, read_reference
 from segnet_res.web.replies import Reply, answered, in_turn, new_reply
-from segnet_res.web.results import Results, read_picture
+from segnet_res.web.results import Results, read_picture, stamp_of
 from segnet_res.web.storage import write_index_png
 
 # A list in a browser gets slow beyond; the Evaluate tab has a table for whole datasets.
@@ -142,6 +142,7 @@ class Comparer:
     def _compare(self, request: Request) -> Reply:
         library = self._backend.checkpoints
         picture = self._backend.pictures.find(request.picture.source)
+        stamp, version = stamp_of(picture.path), library.version(request.first)
         with library.borrow(request.first) as one, library.borrow(request.second) as other:
             common = common_classes(one.class_map, other.class_map)
             image = read_picture(picture.path)
@@ -169,8 +170,8 @@ class Comparer:
         if request.numbers:
             return reply
         result = self._results.new(
-            picture, request.picture.source, request.first, own_classes, image, first,
-            sides[0].confidence,
+            picture, request.picture.source, stamp, request.first, version, own_classes, image,
+            first, sides[0].confidence,
         )  # fmt: skip
         difference = result.folder / f"{result.stem}_differences.png"
         write_codes(difference, codes[:: result.step, :: result.step])

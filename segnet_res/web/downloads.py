@@ -18,7 +18,7 @@ from segnet_res.images import UInt8Array
 from segnet_res.render import ERROR_COLORS, UNLABELLED, error_map, outline, overlay
 from segnet_res.version import __version__
 from segnet_res.web.pictures import Picture
-from segnet_res.web.results import Result, read_picture
+from segnet_res.web.results import Result, check_same, read_picture
 
 # Like the viewer: strong enough to see the class, weak enough to see the part.
 _OPACITY = 0.55
@@ -41,6 +41,7 @@ class Seen:
         labels: (H, W) uint8 that are seen, small and unsure regions taken back.
         truth: (H, W) uint8 of the reference mask, or None.
         facts: The reply that the page got.
+        weights: SHA-256 of the checkpoint; None where it is no longer there.
     """
 
     result: Result
@@ -48,10 +49,26 @@ class Seen:
     labels: UInt8Array
     truth: UInt8Array | None
     facts: dict[str, Any]
+    weights: str | None
 
     def image(self) -> UInt8Array:
-        """Return the picture, (H, W, 3) uint8 RGB."""
+        """Return the picture, (H, W, 3) uint8 RGB.
+
+        Raises:
+            ImageError: when it cannot be read any more, or is another since.
+        """
+        check_same(self.picture.path, self.result.stamp)
         return read_picture(self.picture.path)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the picture's file in hex digits.
+
+        Raises:
+            ImageError: as `image`.
+        """
+        check_same(self.picture.path, self.result.stamp)
+        with self.picture.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_download(kind: str, seen: Seen) -> Path:
@@ -63,7 +80,7 @@ def write_download(kind: str, seen: Seen) -> Path:
 
     Raises:
         DataError: when there is no such kind, or it needs a reference mask.
-        ImageError: when the picture cannot be read any more.
+        ImageError: when the picture cannot be read any more, or is another since.
         StorageError: when the disk refuses.
     """
     if kind not in KINDS:
@@ -121,8 +138,9 @@ def _json(seen: Seen) -> bytes:
     rows = _rows(seen)
     report = {
         "picture": facts["image"],
-        "picture_sha256": _sha256(seen.picture.path),
+        "picture_sha256": seen.sha256(),
         "model": seen.result.model,
+        "model_sha256": seen.weights,
         "tta": facts["tta"],
         "program": f"segnet-res {__version__}",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -169,11 +187,6 @@ def _plain(value: object) -> object:
 
 def _score(facts: dict[str, Any], key: str) -> Any:  # noqa: ANN401 - a number, a list or None
     return facts["scores"][key] if facts["scores"] else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _png(pixels: UInt8Array) -> bytes:

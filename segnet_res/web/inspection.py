@@ -21,7 +21,16 @@ from segnet_res.web.measures import class_rows, score_fields
 from segnet_res.web.pictures import Pictures
 from segnet_res.web.reference import Reference, read_reference
 from segnet_res.web.replies import Reply, answered, in_turn, new_reply
-from segnet_res.web.results import GoneError, Result, Results, check_size, read_noted, read_picture
+from segnet_res.web.results import (
+    GoneError,
+    Result,
+    Results,
+    check_same,
+    check_size,
+    read_noted,
+    read_picture,
+    stamp_of,
+)
 
 _SOURCE_KEYS = ("kind", "name", "path", "dataset", "split", "stem", "folder", "file")
 
@@ -176,6 +185,8 @@ class Inspector:
     def _inspect(self, request: Request) -> Reply:
         watch = _Stopwatch()
         picture = self._pictures.find(request.source)
+        # Before they are read: what takes their place meanwhile is told apart from them then.
+        stamp, version = stamp_of(picture.path), self._library.version(request.model)
         read = read_noted(picture.path)
         image = read.array
         watch.stage("read")
@@ -189,7 +200,9 @@ class Inspector:
         result = self._results.new(
             picture,
             request.source,
+            stamp,
             request.model,
+            version,
             class_map,
             image,
             found.labels,
@@ -267,12 +280,14 @@ class Inspector:
 
     def _unsure(self, request: Request) -> Reply:
         result = self._results.find(request.result)
-        image = read_picture(self._pictures.find(result.source).path)
+        path = self._pictures.find(result.source).path
+        check_same(path, result.stamp)
+        image = read_picture(path)
+        if self._library.version(result.model) != result.version:
+            raise CheckpointError(
+                f"the checkpoint {result.model} has changed since; choose the picture again"
+            )
         with self._library.borrow(result.model) as segmenter:
-            if segmenter.class_map != result.class_map:
-                raise CheckpointError(
-                    f"the checkpoint {result.model} has changed since; choose the picture again"
-                )
             disagreement = segmenter.disagreement(image)
         levels = np.floor(disagreement * 255).astype(np.uint8)
         return {"result": result.token, "file": result.save_shown("unsure", levels)}
@@ -287,5 +302,7 @@ class Inspector:
         labels = result.read_state(Judge.from_untrusted(request.judgement).state)
         assert labels is not None
         picture = self._pictures.find(result.source)
-        path = write_download(request.download, Seen(result, picture, labels, truth, facts))
+        weights = self._library.weights(result.model, result.version)
+        seen = Seen(result, picture, labels, truth, facts, weights)
+        path = write_download(request.download, seen)
         return {"file": str(path), "name": path.name}

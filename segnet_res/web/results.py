@@ -47,6 +47,9 @@ _ENCODERS = ThreadPoolExecutor(1, thread_name_prefix="encoder")
 # What a browser can show of the upload itself.
 _BROWSER_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
+# Size in bytes and time of change in nanoseconds.
+Stamp = tuple[int, int]
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 # The confidence of whole percent: a pixel of level k has at least k / 100.
@@ -80,6 +83,31 @@ def read_picture(path: Path) -> UInt8Array:
         ImageError: when the file cannot be read, or is larger than `MAX_PAGE_PIXELS`.
     """
     return read_noted(path).array
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return what tells a file from one that takes its place; taken before the file is read.
+
+    Raises:
+        ImageError: when there is no such file.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ImageError(
+            f"{path.name}: cannot be read ({error.strerror}); choose the picture again"
+        ) from error
+    return status.st_size, status.st_mtime_ns
+
+
+def check_same(path: Path, stamp: Stamp) -> None:
+    """Refuse a picture that is another than the one that was inspected.
+
+    Raises:
+        ImageError: when it was written anew since; a camera may give each part the same name.
+    """
+    if stamp_of(path) != stamp:
+        raise ImageError(f"{path.name}: has changed since it was inspected; inspect it again")
 
 
 def read_noted(path: Path) -> PictureFile:
@@ -130,7 +158,9 @@ class Result:
         token: By this name the browser asks for more of it.
         source: How the browser described the picture, as `Pictures.find` takes it.
         name: What the page calls the picture.
+        stamp: Of the picture's file, see `stamp_of`.
         model: The checkpoint.
+        version: Tells its file from one that takes its place, see `Library.version`.
         class_map: The classes of the labels.
         size: (height, width) in pixels.
         step: Every step-th pixel is in the files that are shown.
@@ -144,7 +174,9 @@ class Result:
     token: str
     source: dict[str, Any]
     name: str
+    stamp: Stamp
     model: str
+    version: Stamp
     class_map: ClassMap
     size: tuple[int, int]
     step: int
@@ -236,7 +268,9 @@ class Results:
         self,
         picture: Picture,
         source: dict[str, Any],
+        stamp: Stamp,
         model: str,
+        version: Stamp,
         class_map: ClassMap,
         image: UInt8Array,
         labels: UInt8Array,
@@ -249,7 +283,9 @@ class Results:
         Args:
             picture: What was inspected.
             source: How the browser described it.
+            stamp: See `Result`.
             model: The checkpoint's name.
+            version: See `Result`.
             class_map: Its classes.
             image: (H, W, 3) uint8 RGB.
             labels: (H, W) uint8.
@@ -263,9 +299,9 @@ class Results:
         folder = self._storage.new_result()
         step = shown_step(labels.size)
         result = Result(
-            folder, folder.name.removeprefix("result-"), source, picture.name, model, class_map,
-            (labels.shape[0], labels.shape[1]), step, full_size(picture, folder, image),
-            picture.mask is not None, tuple(doubts),
+            folder, folder.name.removeprefix("result-"), source, picture.name, stamp, model,
+            version, class_map, (labels.shape[0], labels.shape[1]), step,
+            full_size(picture, folder, image), picture.mask is not None, tuple(doubts),
         )  # fmt: skip
         # Encoding takes longer than all else here, and works without Python's lock.
         seen = confidence[::step, ::step] * np.float32(255)
@@ -283,9 +319,10 @@ class Results:
         finally:
             encoded.result()
         facts = {
-            "source": source, "name": picture.name, "model": model, "size": result.size,
-            "step": step, "full": result.full, "own_mask": result.own_mask,
-            "class_map": class_map.to_dict(), "doubts": result.doubts,
+            "source": source, "name": picture.name, "stamp": stamp, "model": model,
+            "version": version, "size": result.size, "step": step, "full": result.full,
+            "own_mask": result.own_mask, "class_map": class_map.to_dict(),
+            "doubts": result.doubts,
         }  # fmt: skip
         try:
             (folder / "result.json").write_text(json.dumps(facts), "utf-8")
@@ -313,9 +350,9 @@ class Results:
             raise _gone() from None
         height, width = facts["size"]
         return Result(
-            folder, token, facts["source"], facts["name"], facts["model"],
-            ClassMap.from_dict(facts["class_map"]), (height, width), facts["step"], facts["full"],
-            facts["own_mask"], tuple(facts["doubts"]),
+            folder, token, facts["source"], facts["name"], tuple(facts["stamp"]), facts["model"],
+            tuple(facts["version"]), ClassMap.from_dict(facts["class_map"]), (height, width),
+            facts["step"], facts["full"], facts["own_mask"], tuple(facts["doubts"]),
         )  # fmt: skip
 
     def _make_room(self) -> None:

@@ -299,6 +299,21 @@ def test_a_picture_that_has_gone_fails_when_it_is_needed_again(make_backend, ser
     assert "cannot be read" in rows[0]["error"]
 
 
+def test_a_picture_whose_place_another_took_is_not_judged_by_the_mask_before(
+    make_backend, server_folder
+):
+    desk = Desk(Batches(make_backend(data=server_folder)))
+    job, _ = desk.run({"kind": "folder", "folder": "line 1"})
+    path = server_folder / "line 1" / "a.png"
+    Image.fromarray(np.zeros((7, 9), np.uint8)).save(path)
+    os.utime(path, ns=(1, 1))
+    desk.ask("rejudge", job=job, judge=LIMIT | {"threshold": 1})
+    reply = desk.done(job)
+    assert reply["task"]["status"] == "done"
+    assert [row["state"] for row in reply["rows"]] == ["failed", "sound"]
+    assert reply["rows"][0]["error"] == "has changed since it was inspected; inspect it again"
+
+
 def test_a_stopped_batch_keeps_what_it_has(desk, uploads):
     turns = desk.batches._backend.checkpoints.turns
     first = turns.enter()  # somebody else is before us

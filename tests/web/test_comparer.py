@@ -37,9 +37,13 @@ class TwoModels:
 
     @contextmanager
     def borrow(self, name):
+        self.version(name)
+        yield self.models[name]
+
+    def version(self, name):
         if name not in self.models:
             raise CheckpointError(f"no checkpoint is called {name!r}; known are a, b")
-        yield self.models[name]
+        return (1, 1)
 
     def entries(self):
         return []

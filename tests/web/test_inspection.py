@@ -351,6 +351,32 @@ def test_where_the_model_is_unsure_is_worked_out_when_asked(inspector, upload, p
     assert np.array_equal(pixels_of(unsure["file"]), picture)
 
 
+def test_after_another_checkpoint_took_its_place_nothing_is_mixed(inspector, upload, picture):
+    reply = ask(inspector, image=upload("a.png", picture))
+    report = json.loads(take(inspector, reply, "json").read_text("utf-8"))
+    assert report["model_sha256"] == "ab" * 32
+    inspector._library.now = (2, 1)
+    *_, unsure = inspector.unsure({"request": 9, "result": reply["result"]})
+    assert unsure["error"] == ("the checkpoint bright has changed since; choose the picture again")
+    assert json.loads(take(inspector, reply, "json").read_text("utf-8"))["model_sha256"] is None
+
+
+@pytest.mark.parametrize("size", [(10, 20), (12, 20)])
+def test_after_another_picture_took_its_place_nothing_is_mixed(inspector, upload, picture, size):
+    path = upload("a.png", picture)
+    reply = ask(inspector, image=path)
+    Image.fromarray(np.full(size, 9, np.uint8)).save(path)
+    os.utime(path, ns=(1, 1))
+    told = "a.png: has changed since it was inspected; inspect it again"
+    for download in ("json", "overlay", "outline"):
+        *_, answer = inspector.download({"result": reply["result"], "download": download})
+        assert answer["error"] == told
+    *_, unsure = inspector.unsure({"request": 9, "result": reply["result"]})
+    assert unsure["error"] == told
+    # What the model found is still there to take.
+    assert np.array_equal(pixels_of(take(inspector, reply, "mask")), picture > 127)
+
+
 def take(inspector, reply, download, **fields):
     asked = {"request": 5, "result": reply["result"], "download": download, **fields}
     *_, answer = inspector.download(asked)
