@@ -83,9 +83,9 @@ class Check:
 
     @property
     def changed(self) -> bool:
-        """Whether the picture is another than the one that the results were made of."""
-        good = self.job.past.good
-        return good is not None and good.input != self.input
+        """Whether the picture is another than the one that the mask there was made of."""
+        owner = self.job.owner
+        return owner is not None and owner.input != self.input
 
 
 def check(job: Job, terms: Terms) -> Check:

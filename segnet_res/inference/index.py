@@ -190,6 +190,20 @@ class Index:
             self._classes[classes],
         )
 
+    def taken_over(self, manifest: Manifest, path: str, name: str) -> Record | None:
+        """Return the good line of another picture that the result in a place was made of.
+
+        Args:
+            manifest: What was read.
+            path: The place, below the target.
+            name: The picture whose results are called so now; None where the result is its own.
+        """
+        found = self._base.execute(
+            "SELECT good FROM owners JOIN lines USING (key) WHERE path = ? AND key != ?",
+            (os.fsencode(path), _key(name)),
+        ).fetchone()
+        return None if found is None else _record(manifest, found[0])
+
     def known(self, path: str) -> dict[str, bool]:
         """Return the SHA-256 of all that runs put under this name, and whether it is by hand."""
         rows = self._base.execute(

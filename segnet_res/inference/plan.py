@@ -49,6 +49,8 @@ class Job:
         mask: Path that its mask has or would have, also where masks are not saved: one that
             somebody has corrected counts all the same.
         past: What the manifest says of it.
+        owner: What the manifest says of the picture that the mask in its place was made of: mostly
+            itself, or one that it took the place of and that differs by the suffix alone.
         known: By kind, the SHA-256 of all that runs put there, and whether it was by hand.
         left: Path of a mask by hand under the name that its results had before; None without one.
         stale: Results of earlier runs under names that no picture has now, by their paths.
@@ -60,6 +62,7 @@ class Job:
     outputs: dict[str, str]
     mask: str
     past: Past = field(default_factory=Past)
+    owner: Record | None = None
     known: dict[str, dict[str, bool]] = field(default_factory=dict)
     stale: tuple[Output, ...] = ()
     left: str | None = None
@@ -91,6 +94,7 @@ def plan_job(planned: Planned, kinds: Iterable[Kind], index: Index, manifest: Ma
         outputs,
         mask,
         past,
+        index.taken_over(manifest, mask, found.name) or past.good,
         {kind: index.known(path) for kind, path in places.items()},
         tuple(out for kind, out in moved.items() if not out.by_hand and kind in outputs),
         old_mask.path if old_mask is not None and old_mask.by_hand else None,

@@ -54,6 +54,22 @@ def test_a_changed_picture_fails_before_any_run_has_seen_the_mask(source, target
         assert run(make_segmenter(), source, target)["a.png"].error.startswith(OTHER)
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_picture_of_another_suffix_is_not_judged_by_the_mask(source, target, seen):
+    if seen:
+        run(make_segmenter(), source, target)
+    (source / "a.png").unlink()
+    save(source / "a.bmp", EMPTY + 255)
+    for _ in range(3):
+        assert run(make_segmenter(), source, target)["a.bmp"].error.startswith(OTHER)
+    (target / "masks/a.png").unlink()
+    assert pixels(run(make_segmenter(), source, target)["a.bmp"]) == 600
+    # From then on the place is its own, and so is what somebody corrects there.
+    save(target / "masks/a.png", EMPTY)
+    result = run(make_segmenter(), source, target)["a.bmp"]
+    assert (result.error, pixels(result)) == (None, 0)
+
+
 @pytest.mark.parametrize("kinds", [("overlays",), ("colors",), ("polygons", "confidence")])
 @pytest.mark.parametrize("seen", [True, False])
 def test_it_counts_where_masks_are_not_saved(source, target, kinds, seen):

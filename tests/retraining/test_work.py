@@ -11,14 +11,15 @@ from PIL import Image
 
 from segnet_res import Checkpoint, SegmentationDataset, Segmenter, evaluate
 from segnet_res.checkpoint import short_hash
-from segnet_res.data import fingerprint
+from segnet_res.data import fingerprint, locks
+from segnet_res.data.locks import take
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, StorageError, TrainingError
 from segnet_res.images import write_mask
 from segnet_res.recipe import TrainConfig
 from segnet_res.retraining import prepare, probe
 from segnet_res.retraining import run as runs
-from segnet_res.retraining.folder import RetrainFolder, take
+from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden_making import make_golden
 from segnet_res.retraining.plan import Speed
 from segnet_res.retraining.state import Progress, Request
@@ -245,12 +246,10 @@ def test_two_do_not_work_on_one(tmp_path, request_all):
 
 
 def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
-    from segnet_res.retraining import folder
-
     def no_locks(*_, **__):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(folder, "lock_file", no_locks)
+    monkeypatch.setattr(locks, "lock_file", no_locks)
     with pytest.raises(StorageError, match=r"cannot be locked \(No locks available\), so that two"):
         take(tmp_path / "lock", patience=5)
 

@@ -11,11 +11,12 @@ from PIL import Image
 from segnet_res.checkpoint import Checkpoint
 from segnet_res.classes import ClassMap
 from segnet_res.data import DatasetInfo, save_info
+from segnet_res.data.locks import take
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import SegnetResError
 from segnet_res.retraining import probe
 from segnet_res.retraining import run as runs
-from segnet_res.retraining.folder import RetrainFolder, take
+from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden_making import make_golden
 from segnet_res.retraining.registry import PROMOTE, Entry, Registry
 from segnet_res.retraining.state import Progress, Request
