@@ -54,6 +54,7 @@ class DraftFacts:
         proposed_by: The checkpoint whose prediction was corrected; None where none was.
         name: What people call the picture.
         dataset: The dataset that it is meant for, and that ``opened`` is a mask of; None for none.
+        tab: Where it was drawn: a tab of a browser, by a name of its own.
     """
 
     picture_sha256: str
@@ -65,6 +66,7 @@ class DraftFacts:
     proposed_by: str | None
     name: str
     dataset: str | None
+    tab: str
 
 
 @dataclass(frozen=True)
@@ -100,27 +102,37 @@ class Drafts:
         proposed_by: str | None,
         name: str = "",
         dataset: str | None = None,
+        tab: str = "",
+        known: str | None = None,
     ) -> str:
         """Keep a draft in place of the one before; too old ones and too many go.
 
-        Arguments are the attributes of `Draft`.
+        Arguments are the attributes of `Draft`, and ``known``: when the draft was saved that
+        somebody went on with, None where it was none.
 
         Returns:
             When it was saved.
 
         Raises:
-            DataError: when the labels are no (H, W) uint8.
+            DataError: when the labels are no (H, W) uint8, or the draft that is there was drawn
+                elsewhere and is not the one that is known.
             StorageError: when it cannot be written.
         """
         if labels.ndim != 2 or labels.dtype != np.uint8 or not labels.size:
             raise DataError(
                 f"a draft is {labels.shape} of {labels.dtype}; give (H, W) of uint8, at least 1x1"
             )
+        if self._elsewhere(picture_sha256, who, tab, known):
+            raise DataError(
+                "another tab or window keeps a draft of this picture; save this one, or reload "
+                "the page to go on with the other"
+            )
         now = time.time_ns()
         when = datetime.fromtimestamp(now / 1e9, UTC).isoformat(timespec="milliseconds")
         facts = DraftFacts(
-            picture_sha256, who, when, tuple(classes), ignore, opened, proposed_by, name, dataset
-        )
+            picture_sha256, who, when, tuple(classes), ignore, opened, proposed_by, name, dataset,
+            tab,
+        )  # fmt: skip
         told = {"draft": VERSION, "labels": _digest(labels)} | asdict(facts)
         text = PngImagePlugin.PngInfo()
         text.add_itxt(_KEY, json.dumps(told))
@@ -147,13 +159,25 @@ class Drafts:
         known = {one.name: getattr(facts, one.name) for one in fields(DraftFacts)}
         return Draft(**known, labels=labels)
 
-    def remove(self, picture_sha256: str, who: str) -> None:
-        """Take somebody's draft of a picture away, where there is one.
+    def remove(
+        self, picture_sha256: str, who: str, *, tab: str = "", known: str | None = None
+    ) -> None:
+        """Take somebody's draft of a picture away, unless it was drawn elsewhere; see `save`.
 
         Raises:
             OSError: when the system refuses.
         """
-        self._path(picture_sha256, who).unlink(missing_ok=True)
+        if not self._elsewhere(picture_sha256, who, tab, known):
+            self._path(picture_sha256, who).unlink(missing_ok=True)
+
+    def _elsewhere(self, picture_sha256: str, who: str, tab: str, known: str | None) -> bool:
+        """Tell whether somebody's draft of a picture is one that this tab knows nothing of."""
+        try:
+            with Image.open(self._path(picture_sha256, who), formats=("PNG",)) as image:
+                facts = _read_facts(image)[1]
+        except _DAMAGE:
+            return False
+        return facts.tab != tab and facts.when != known
 
     def list(self, who: str) -> tuple[DraftFacts, ...]:
         """Return what is known of somebody's drafts, the newest first."""
@@ -202,7 +226,9 @@ def _read_facts(image: Image.Image) -> tuple[dict[str, Any], DraftFacts]:
     content: dict[str, Any] = json.loads(image.info[_KEY])
     if content["draft"] != VERSION:
         raise ValueError("another version")
-    known = {one.name: content[one.name] for one in fields(DraftFacts)}
+    # Drafts of before know of no tabs.
+    known = {one.name: content[one.name] for one in fields(DraftFacts) if one.name != "tab"}
+    known["tab"] = content.get("tab", "")
     return content, DraftFacts(**known | {"classes": tuple(known["classes"])})
 
 

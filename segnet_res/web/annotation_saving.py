@@ -123,6 +123,7 @@ class Keeper:
             proposed_by=_text(fields, "proposed_by") or None,
             name=picture.name,
             dataset=_text(fields, "dataset") or None,
+            **_whose(fields),
         )
         return {"when": when}
 
@@ -176,7 +177,8 @@ class Keeper:
             return {"conflict": told(found) if found else {"who": None, "when": None}}
         # A draft that cannot go is no reason to say that nothing was saved.
         with suppress(OSError):
-            self._drafts.remove(self._fingerprints.of(picture.path), person.key)
+            sha = self._fingerprints.of(picture.path)
+            self._drafts.remove(sha, person.key, **_whose(fields))
         return {"saved": told(line)}
 
     def new_dataset(self, fields: Fields) -> Fields:
@@ -302,6 +304,11 @@ def _opened(fields: Fields) -> str | None:
     """Return the hash of the mask that the person began with, or None where there was none."""
     opened = fields.get("opened")
     return opened if isinstance(opened, str) and _SHA256.fullmatch(opened) else None
+
+
+def _whose(fields: Fields) -> dict[str, str]:
+    """Return which tab asks, and the draft that it knows: work of others is not to be lost."""
+    return {"tab": _text(fields, "tab"), "known": _text(fields, "draft")}
 
 
 def _text(fields: Fields, key: str) -> str:

@@ -87,6 +87,29 @@ def test_a_draft_survives_a_reload_and_a_restart_of_the_server(page, annotating,
     np.testing.assert_array_equal(mask_of(page), dropped)
 
 
+def test_of_two_tabs_the_first_keeps_its_draft(page, annotating, data):
+    draw(data / "two/p.png", 9)
+    page.reload()
+    second = page.context.new_page()
+    second.goto(annotating.url)
+    for tab in (page, second):
+        visit(tab, "folder:two", "set")
+        pick(tab, "p.png")
+    paint(page)
+    drafted(page)
+    painted = mask_of(page)
+    paint(second, label="fray")
+    second.wait_for_selector(".sr-annotate[data-draft=failed]")
+    expect(second.locator(".sr-annotate-draft")).to_contain_text("another tab or window keeps")
+    second.get_by_role("textbox", name="Your name").fill("Ada")
+    wait(second, lambda: second.get_by_role("button", name="Save as done").click(), "saved")
+    second.close()
+    page.reload()
+    page.get_by_role("tab", name="Annotate").click()
+    reopened(page)
+    np.testing.assert_array_equal(mask_of(page), painted)
+
+
 def test_leaving_with_changes_warns_and_a_lost_server_is_told(page, problems):
     visit(page, "folder:new", "set")
     pick(page, "p0.png")

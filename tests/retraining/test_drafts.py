@@ -54,6 +54,23 @@ def test_the_newest_counts_and_people_are_kept_apart(tmp_path):
     assert drafts.find(SHA, "Bob") is not None
 
 
+def test_a_draft_of_another_tab_stays(tmp_path):
+    drafts = Drafts(tmp_path)
+    first = save(drafts, value=1, tab="one")
+    # The second tab was opened before there was a draft.
+    with pytest.raises(DataError, match="another tab or window keeps a draft of this picture"):
+        save(drafts, value=0, tab="two")
+    drafts.remove(SHA, "Ada", tab="two")
+    assert drafts.find(SHA, "Ada").labels[0, 0] == 1
+    # The third has gone on with it, so that it is the first that knows an old one.
+    second = save(drafts, value=5, tab="three", known=first)
+    with pytest.raises(DataError, match="another tab or window"):
+        save(drafts, value=1, tab="one", known=None)
+    assert drafts.find(SHA, "Ada").labels[0, 0] == 5
+    drafts.remove(SHA, "Ada", tab="one", known=second)
+    assert drafts.find(SHA, "Ada") is None
+
+
 @pytest.mark.parametrize("who", ["../../x", "a/b", "\0", "", "x" * 5000, "\udce9", "*"])
 def test_names_lead_nowhere(tmp_path, who):
     save(Drafts(tmp_path / "drafts"), "../../" + SHA, who)

@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from segnet_res.checkpoint import digest
+from segnet_res.data.locks import take
 from segnet_res.errors import CheckpointError, StorageError
 from segnet_res.retraining import registry as registry_module
-from segnet_res.retraining.folder import take
 from segnet_res.retraining.registry import (
     LOCK_NAME,
     PROMOTE,

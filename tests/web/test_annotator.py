@@ -200,6 +200,26 @@ def test_a_draft_comes_back_to_its_person_alone(desk, data):
     ]
 
 
+def test_two_tabs_do_not_take_each_others_drafts(desk):
+    opened = [desk.open(NEW), desk.open(NEW)]
+    for i, reply in enumerate(opened):
+        assert reply["draft"] is None, i
+    labels = np.array([[0, 1, 0, 0, 1, 2]] * 4)
+    assert desk.keep("draft", NEW, labels, opened[0], tab="one")["error"] is None
+    refused = desk.keep("draft", NEW, np.zeros((4, 6)), opened[1], tab="two")
+    assert refused["error"] == (
+        "another tab or window keeps a draft of this picture; save this one, or reload the page to "
+        "go on with the other"
+    )
+    assert desk.keep("save", NEW, np.zeros((4, 6)), opened[1], state="done", tab="two")["saved"]
+    # What the first has drawn is still there.
+    reply = desk.open(NEW)
+    assert reply["origin"] == "draft"
+    assert np.array_equal(desk.labels(reply), labels)
+    gone_on = desk.keep("draft", NEW, labels, reply, tab="three", draft=reply["draft"])
+    assert gone_on["error"] is None
+
+
 def test_a_draft_is_gone_when_it_is_saved(desk):
     opened = desk.open(NEW)
     desk.keep("draft", NEW, np.zeros((4, 6)), opened)

@@ -163,7 +163,9 @@ export class OpenPicture {
     return this.server.keep(entry, await this.editor.png(), {
       classes: classes.map(({ name, color }) => ({ name, color })),
       // The dataset that it was opened for: `opened` is the hash of a mask there.
-      dataset: reply.dataset, opened: reply.opened, proposed_by: reply.proposed_by, ...fields,
+      dataset: reply.dataset, opened: reply.opened, proposed_by: reply.proposed_by,
+      // The draft that was there: another one that is there now was drawn in another tab.
+      draft: reply.draft, ...fields,
     });
   }
 

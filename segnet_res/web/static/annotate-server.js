@@ -24,6 +24,8 @@ export class AnnotateServer {
     // Tells this browser's drafts from those of others, where nobody logs in.
     this.browser = recall("localStorage", BROWSER_KEY) ?? newId();
     remember("localStorage", BROWSER_KEY, this.browser);
+    // And those of this tab from those of another one.
+    this.tab = newId();
     this.who = recall("localStorage", WHO_KEY) ?? "";
   }
 
@@ -64,7 +66,7 @@ export class AnnotateServer {
   }
 
   #me() {
-    return { browser: this.browser, who: this.who };
+    return { browser: this.browser, who: this.who, tab: this.tab };
   }
 
   async #upload(file) {

@@ -313,8 +313,9 @@ class AnnotateTab {
     const { picture } = this;
     const { entry } = picture;
     this.save.say(t("annotate.saving", { name: entry.name }));
-    // The draft comes first, so that it cannot come back after the save has taken it away.
-    await picture.drafts.flush();
+    // The draft comes first, so that it cannot come back after the save has taken it away. Where none
+    // can be kept, the mask can be saved all the same.
+    await picture.drafts.flush().catch(() => {});
     const part = this.save.part.value.trim();
     const { conflict, saved } = await picture.send({ action: "save", state, overwrite, part });
     if (conflict) return { conflict };
