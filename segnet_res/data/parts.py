@@ -42,10 +42,10 @@ def parts_of(stems: Collection[str], info: DatasetInfo, told: Mapping[str, str])
 
 def empty_split(dataset: SegmentationDataset) -> str:
     """Say that nothing can be measured on a split without pictures, and what helps."""
-    how = " --fractions 0.7,0.15,0.15 --force" if dataset.split == "test" else ""
+    how = " --fractions 0.7,0.15,0.15" if dataset.split == "test" else ""
     return (
         f"{dataset.info.name}: the split {dataset.split!r} is empty; choose another split, or fill "
-        f"it with `segnet-res data split{how}`"
+        f"it with `segnet-res data split{how} --force`"
     )
 
 

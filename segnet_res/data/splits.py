@@ -29,6 +29,8 @@ def assign_splits(
     with the fewest groups goes first, and each of its groups goes to the split that lacks most
     pictures of that class. A class of two or more groups reaches train and val, of three or more
     also test, where those are asked for and groups that hold several classes leave room for it.
+    Where each group has a class of its own, all of them are to be learnt; still no split stays
+    empty as long as another one has two groups.
 
     Args:
         groups: The group of each stem; stems of one group share a split.
@@ -73,12 +75,29 @@ def assign_splits(
             for held, count in weights[group].items():
                 need[split][held] -= count
                 having[held].add(split)
+    for split in wanted:
+        _fill(split, placed, weights)
     return {
         split: sorted(
             stem for group in members if placed[group] == split for stem in members[group]
         )
         for split in wanted
     }
+
+
+def _fill(
+    split: str, placed: dict[str, str], weights: Mapping[str, Mapping[int | None, int]]
+) -> None:
+    """Give a split that has no group the smallest one of the split that has most."""
+    groups = Counter(placed.values())
+    if split in groups or not groups or max(groups.values()) < 2:
+        return
+    fullest = max(groups, key=lambda name: groups[name])
+    smallest = min(
+        (group for group, home in placed.items() if home == fullest),
+        key=lambda group: (weights[group][None], group),
+    )
+    placed[smallest] = split
 
 
 def _choose(

@@ -56,6 +56,20 @@ def test_a_class_of_one_group_is_learnt_rather_than_measured():
         assert "part4-0" in assign_splits(groups, seed=seed, strata=strata)["train"]
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("fractions", [(0.75, 0.25), (0.5, 0.5), (0.6, 0.2, 0.2)])
+def test_no_split_stays_empty_where_each_group_has_a_class_of_its_own(seed, fractions):
+    groups = parts(4) | {"small-0": "small"}
+    strata = {stem: [0, 1 + sorted(set(groups.values())).index(part)]
+              for stem, part in groups.items()}  # fmt: skip
+    splits = assign_splits(groups, fractions=fractions, seed=seed, strata=strata)
+    assert len(splits) == len(fractions)
+    assert all(splits.values())
+    # Learnt is what most can be said of.
+    assert splits["val"] == ["small-0"]
+    assert len(splits["train"]) >= 9
+
+
 def test_seven_groups_go_five_to_two():
     # Shares 5.25 and 1.75 of seven equal groups.
     groups = {f"p{i}": f"p{i}" for i in range(7)}
