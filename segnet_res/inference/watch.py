@@ -91,11 +91,7 @@ class Watch:
         looked = 0.0
         while True:
             if time.monotonic() - looked >= _POLL:
-                for found in self._complete():
-                    for renamed in self._index.insert(found):
-                        # What was taken away since keeps its results where they are.
-                        if renamed.found.path.exists():
-                            yield renamed
+                yield from self._arrived()
                 looked = time.monotonic()
             following = self._next(waiting)
             if following is not None:
@@ -104,6 +100,19 @@ class Watch:
             # Everything taken so far is finished before the pause begins.
             yield None
             time.sleep(_POLL)
+
+    def _arrived(self) -> Iterator[Planned]:
+        """Yield what has become complete, and those whose results are called otherwise by it."""
+        # All come in before the first is yielded: another one may change what it is called.
+        changed = {
+            planned.found.name: planned
+            for found in self._complete()
+            for planned in self._index.insert(found)
+        }
+        for planned in changed.values():
+            # What was taken away since keeps its results where they are.
+            if planned.found.path.exists():
+                yield planned
 
     def _next(self, waiting: Iterator[Planned]) -> Planned | None:
         """Return the next picture that was there from the beginning and is complete."""

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import shutil
 
 import cv2
@@ -433,6 +434,23 @@ def test_places_that_are_numbered_in_the_file_of_a_class(source, places):
         f"p3_dent.png: is the mask of one class by its name, but holds {places + 1} numbers up to "
         f"{places}, as where each place has its own; write 255 where the class is and 0 elsewhere"
     )
+
+
+@pytest.mark.parametrize("name", [b"end ", b"two\nlines", b"latin\xe9"])
+def test_names_that_no_list_can_hold_are_left_out(tmp_path, name):
+    root = tmp_path / "odd"
+    for i, stem in enumerate((b"good", name)):
+        for folder, pixels in (("images", image(i)), ("masks", truth(i))):
+            (root / "train" / folder).mkdir(parents=True, exist_ok=True)
+            with (root / "train" / folder / os.fsdecode(stem + b".png")).open("wb") as file:
+                Image.fromarray(pixels).save(file, format="PNG")
+    diagnosis = diagnose(root, FixOptions(names=NAMES))
+    (said,) = diagnosis.left_out
+    assert "rename the picture, with its mask" in said
+    for _ in fix_steps(diagnosis, tmp_path / "new"):
+        pass
+    assert SegmentationDataset(tmp_path / "new", "train").stems == ("train/good",)
+    assert len(list((tmp_path / "new/images/train").iterdir())) == 1
 
 
 def test_noise_of_jpeg_where_a_class_is_not(source, tmp_path):

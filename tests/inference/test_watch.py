@@ -109,6 +109,22 @@ def test_names_that_differ_by_suffix_keep_it_from_then_on(hot, watching, tmp_pat
     assert names(tmp_path / "out/masks") == ["part.bmp.png", "part.png.png"]
 
 
+def test_of_two_that_arrive_together_none_has_the_name_of_both(hot, watching, tmp_path):
+    (hot / "z.png").write_bytes(png(tmp_path))
+    assert next(watching).name == "z.png"
+
+    def both():
+        for suffix in ("bmp", "png"):
+            save(tmp_path / f"new.{suffix}", np.full((6, 8), 200, np.uint8))
+            (tmp_path / f"new.{suffix}").rename(hot / f"a.{suffix}")
+
+    later(both)
+    assert sorted(result.name for result in itertools.islice(watching, 2)) == ["a.bmp", "a.png"]
+    watching.close()
+    masks = ["masks/a.bmp.png", "masks/a.png.png", "masks/z.png"]
+    assert names(tmp_path / "out") == ["manifest.jsonl", *masks, "r.csv"]
+
+
 def test_what_was_taken_away_keeps_its_results(hot, watching, tmp_path):
     later((hot / "part.png").write_bytes, png(tmp_path))
     next(watching)

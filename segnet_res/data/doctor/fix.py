@@ -25,7 +25,7 @@ from segnet_res.data.doctor.layout import WHOLE, Layout, Pair, find_layout
 from segnet_res.data.doctor.reading import Reading, parse_mapping
 from segnet_res.data.doctor.repair import labels_of
 from segnet_res.data.doctor.survey import RawMask, Survey, is_lossy, read_raw
-from segnet_res.data.splits import write_splits
+from segnet_res.data.splits import check_listable, write_splits
 from segnet_res.data.storage import copy_file, new_folder
 from segnet_res.errors import DataError, ImageError, UsageError
 from segnet_res.images import Channels, UInt8Array, image_size, is_grey, write_mask
@@ -243,8 +243,13 @@ def _survey(pair: Pair, layout: Layout, survey: Survey, coverage: separate.Cover
     """Take in the masks of a picture; tell whether they are one pixel larger than it.
 
     Raises:
-        ImageError: when one cannot be read or has another size; then none of them counts.
+        ImageError: when one cannot be read or has another size, or no list can hold the picture's
+            name; then none of them counts.
     """
+    try:
+        check_listable(pair.stem, pair.image)
+    except DataError as error:
+        raise ImageError(str(error)) from error
     raws = {name: read_raw(path) for name, path in pair.masks.items()}
     size = image_size(pair.image)
     for name, raw in raws.items():
