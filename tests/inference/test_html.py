@@ -229,6 +229,16 @@ def test_parts_that_fail_come_first_and_classes_take_turns():
     assert worst[15:] == ["dent0", *(f"passes{14 - i}" for i in range(8))]
 
 
+def test_a_part_that_another_checkpoint_segmented_is_not_called_defective():
+    tally = Tally(CLASSES)
+    tally.add(row("other", classes={"road": {"pixels": 900}, "dent": {"pixels": 100}}))
+    tally.add(row("dent", dent=100))
+    # By how unsure it is, not as if it were defective everywhere.
+    assert [found["path"] for found in tally.worst()] == ["dent", "other"]
+    assert tally.defects(row(dent=100)) == pytest.approx(0.1)
+    assert tally.defects(row(classes={"road": {"pixels": 900}})) is None
+
+
 def test_without_background_the_least_confident_are_worst(tmp_path):
     classes = ClassMap.from_names(["road", "sky"])
     found = {"classes": {"road": {"pixels": 5, "regions": 1}}, "verdict": None}

@@ -159,12 +159,16 @@ class Tally:
         return [ranked.row for ranked in turns[:WORST]]
 
     def defects(self, row: Row) -> float | None:
-        """Return the share of a part's area that is defective; None without a background."""
-        if self._sound is None:
-            return None
+        """Return the share of a part's area that is defective; None without a background.
+
+        Nor can it be told of a part that a checkpoint with another background has segmented.
+        """
         pixels = {name: int(found["pixels"]) for name, found in _classes(row).items()}
+        sound = None if self._sound is None else pixels.get(self.class_map.names[self._sound])
+        if sound is None:
+            return None
         total = sum(pixels.values())
-        return 1 - pixels.get(self.class_map.names[self._sound], 0) / total if total else 0.0
+        return 1 - sound / total if total else 0.0
 
     def _add_verdict(self, row: Row) -> None:
         if row.get("verdict") is None:
