@@ -436,6 +436,32 @@ def test_places_that_are_numbered_in_the_file_of_a_class(source, places):
     )
 
 
+def test_a_third_value_in_the_file_of_a_class(source):
+    for i in range(COUNT):
+        for label in (1, 2):
+            part = (255 * (truth(i) == label)).astype(np.uint8)
+            Image.fromarray(part).save(source / f"masks/p{i}_{NAMES[label]}.png")
+    part[2:5, 2:5] = 100
+    Image.fromarray(part).save(source / "masks/p5_scratch.png")
+    with pytest.raises(DataError) as error:
+        diagnose(source)
+    assert str(error.value) == (
+        "p5_scratch.png: is the mask of one class by its name, but 0.2 % of its pixels are "
+        "neither dark nor bright; export the mask of each class in two values"
+    )
+
+
+def test_edges_that_fade_in_the_file_of_a_class(source, tmp_path):
+    for i in range(COUNT):
+        for label in (1, 2):
+            part = (255 * (truth(i) == label)).astype(np.uint8)
+            part = cv2.GaussianBlur(part, (0, 0), 0.8)
+            Image.fromarray(part).save(source / f"masks/p{i}_{NAMES[label]}.png")
+    _, found = fixed(source, tmp_path / "new")
+    wrong = [int((found[f"p{i}"] != truth(i)).sum()) for i in range(COUNT)]
+    assert max(wrong) < 40
+
+
 @pytest.mark.parametrize("name", [b"end ", b"two\nlines", b"latin\xe9"])
 def test_names_that_no_list_can_hold_are_left_out(tmp_path, name):
     root = tmp_path / "odd"

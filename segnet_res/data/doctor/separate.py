@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,14 +77,21 @@ def presence(path: Path, raw: RawMask) -> NDArray[np.bool_]:
         )
     if raw.transparent is not None:
         return ~raw.transparent & (values > top / 2 if values.min() < top else True)
-    between = int(((values > _LOW * top) & (values < _HIGH * top)).sum())
-    if between > _FEW_BETWEEN * values.size:
+    between = (values > _LOW * top) & (values < _HIGH * top)
+    if between.sum() > _FEW_BETWEEN * values.size or _has_area(values, between):
         raise DataError(
             f"{path.name}: is the mask of one class by its name, but "
-            f"{share(between, values.size)} of its pixels are neither dark nor bright; export the "
-            "mask of each class in two values"
+            f"{share(int(between.sum()), values.size)} of its pixels are neither dark nor bright; "
+            "export the mask of each class in two values"
         )
     return values > top / 2 if top else np.zeros(values.shape, np.bool_)
+
+
+def _has_area(values: NDArray[np.integer], between: NDArray[np.bool_]) -> bool:
+    """Tell whether a place of 3 by 3 pixels has one value: edges that fade have none such."""
+    place = np.ones((3, 3), np.uint8)
+    flat = cv2.erode(values, place) == cv2.dilate(values, place)
+    return bool((flat & between).any())
 
 
 def name_classes(
