@@ -229,6 +229,8 @@ class Inspector:
             "result": result.token,
             "image": {"name": result.name, "width": width, "height": height},
             "model": result.model,
+            # As text: numbers of nanoseconds are too large for a browser.
+            "version": "-".join(map(str, result.version)),
             "classes": class_rows(seen, result.class_map),
             "background": background(result.class_map),
             "ignore": result.class_map.ignore_index,

@@ -1,11 +1,15 @@
 """Many pictures on the Inspect tab: the film strip, and references that come along."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
+
+from segnet_res.classes import MAGNETIC_TILE
+from tests.browser.conftest import save_checkpoint
 
 
 @pytest.fixture
@@ -39,6 +43,24 @@ def drop(page: Page, selector: str, files: dict[str, bytes]) -> None:
         {name: list(content) for name, content in files.items()},
     )
     page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
+
+
+def test_after_another_checkpoint_took_its_place_all_are_inspected_anew(
+    open_page, start_with, checkpoints, pictures, tmp_path, act_and_wait
+):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    shutil.copy(checkpoints / "a-tiles.safetensors", folder / "best.safetensors")
+    page = open_page(start_with("--checkpoints", folder).url)
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures[0]))
+    assert states(page) == ["fail"]
+    # As a training does at the end of an epoch. This one finds no defects.
+    save_checkpoint(tmp_path / "next.safetensors", MAGNETIC_TILE, present=(0,))
+    (tmp_path / "next.safetensors").replace(folder / "best.safetensors")
+    page.set_input_files("#sr-image", pictures[2])
+    expect(page.locator(".sr-strip-list li")).to_have_count(2)
+    all_done(page)
+    assert states(page) == ["pass", "pass"]
 
 
 def test_a_dropped_folder_brings_its_pictures(page, pictures, tmp_path, drop_paths, act_and_wait):

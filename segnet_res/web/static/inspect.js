@@ -301,7 +301,9 @@ class InspectTab {
       });
       // The next file travels while the server works on this one.
       if (next) this.server.uploaded(entry).then(() => this.server.uploaded(next)).catch(() => {});
-      entry.results.set(model, await found);
+      const result = await found;
+      this.#forgetOthers(model, result.reply.version);
+      entry.results.set(model, result);
       entry.failed = null;
       entry.sentAgain = false;
     } catch (error) {
@@ -315,6 +317,13 @@ class InspectTab {
     this.#tellStrip();
     if (entry === this.current && model === this.model) this.#display();
     this.#work();
+  }
+
+  // Another file has taken the checkpoint's place: what the one before found is no longer its own.
+  #forgetOthers(model, version) {
+    for (const { results } of this.entries) {
+      if (results.has(model) && results.get(model).reply.version !== version) results.delete(model);
+    }
   }
 
   async #refineNext() {
