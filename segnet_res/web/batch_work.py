@@ -18,7 +18,8 @@ from segnet_res.web.batch_table import Row, measured
 from segnet_res.web.checkpoints import Library
 from segnet_res.web.jobs import Job, Progress, Steps, my_turn
 from segnet_res.web.judging import Judge
-from segnet_res.web.results import Stamp, check_same, read_picture, stamp_of
+from segnet_res.web.results import read_again, read_stamped
+from segnet_res.web.stamps import Stamp
 
 if TYPE_CHECKING:
     from segnet_res.inference import Segmenter
@@ -127,8 +128,8 @@ class Batch:
 
     def _one(self, number: int, part: Part, segmenter: "Segmenter") -> Row:
         try:
-            stamp = stamp_of(part.path)
-            image = read_picture(part.path)
+            read, stamp = read_stamped(part.path)
+            image = read.array
             start = time.perf_counter()
             prediction = segmenter.predict(image)
             seconds = time.perf_counter() - start
@@ -211,9 +212,8 @@ class Rejudge:
         return measured(row, labels, class_map, self._judgement.judge)
 
     def _refine_again(self, row: Row, files: BatchFiles, class_map: ClassMap) -> Row:
-        judge, path = self._judgement.judge, self.batch.parts[row.number].path
-        check_same(path, self.batch.stamps[row.number])
-        image = read_picture(path)
+        judge = self._judgement.judge
+        image = read_again(self.batch.parts[row.number].path, self.batch.stamps[row.number])
         labels = judge.refine(*files.read_raw(row.number), class_map)
         files.save_seen(row.number, image, labels, class_map)
         return measured(row, labels, class_map, judge)

@@ -26,7 +26,7 @@ from segnet_res.web.inspection import look_for
 from segnet_res.web.pictures import Picture
 from segnet_res.web.reference import Reference, read_reference
 from segnet_res.web.replies import Reply, answered, in_turn, new_reply
-from segnet_res.web.results import Results, read_picture, stamp_of
+from segnet_res.web.results import Results, read_stamped
 from segnet_res.web.storage import write_index_png
 
 # A list in a browser gets slow beyond; the Evaluate tab has a table for whole datasets.
@@ -142,10 +142,11 @@ class Comparer:
     def _compare(self, request: Request) -> Reply:
         library = self._backend.checkpoints
         picture = self._backend.pictures.find(request.picture.source)
-        stamp, version = stamp_of(picture.path), library.version(request.first)
+        version = library.version(request.first)
         with library.borrow(request.first) as one, library.borrow(request.second) as other:
             common = common_classes(one.class_map, other.class_map)
-            image = read_picture(picture.path)
+            read, stamp = read_stamped(picture.path)
+            image = read.array
             sides = []
             for segmenter in (one, other):
                 start = time.perf_counter()

@@ -1,7 +1,6 @@
 """Files to take away from the Inspect tab, each made when somebody asks for it."""
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from segnet_res.images import UInt8Array
 from segnet_res.render import ERROR_COLORS, UNLABELLED, error_map, outline, overlay
 from segnet_res.version import __version__
 from segnet_res.web.pictures import Picture
-from segnet_res.web.results import Result, check_same, read_picture
+from segnet_res.web.results import Result, read_again
 
 # Like the viewer: strong enough to see the class, weak enough to see the part.
 _OPACITY = 0.55
@@ -57,18 +56,16 @@ class Seen:
         Raises:
             ImageError: when it cannot be read any more, or is another since.
         """
-        check_same(self.picture.path, self.result.stamp)
-        return read_picture(self.picture.path)
+        return read_again(self.picture.path, self.result.stamp)
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the picture's file in hex digits.
+        """Return the SHA-256 of the file that was inspected in hex digits.
 
         Raises:
             ImageError: as `image`.
         """
-        check_same(self.picture.path, self.result.stamp)
-        with self.picture.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        self.result.stamp.check(self.picture.path)
+        return self.result.stamp.sha256
 
 
 def write_download(kind: str, seen: Seen) -> Path:

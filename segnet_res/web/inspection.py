@@ -25,11 +25,9 @@ from segnet_res.web.results import (
     GoneError,
     Result,
     Results,
-    check_same,
     check_size,
-    read_noted,
-    read_picture,
-    stamp_of,
+    read_again,
+    read_stamped,
 )
 
 _SOURCE_KEYS = ("kind", "name", "path", "dataset", "split", "stem", "folder", "file")
@@ -185,9 +183,9 @@ class Inspector:
     def _inspect(self, request: Request) -> Reply:
         watch = _Stopwatch()
         picture = self._pictures.find(request.source)
-        # Before they are read: what takes their place meanwhile is told apart from them then.
-        stamp, version = stamp_of(picture.path), self._library.version(request.model)
-        read = read_noted(picture.path)
+        # Before it is read: what takes its place meanwhile is told apart from it then.
+        version = self._library.version(request.model)
+        read, stamp = read_stamped(picture.path)
         image = read.array
         watch.stage("read")
         with self._library.borrow(request.model) as segmenter:
@@ -282,9 +280,7 @@ class Inspector:
 
     def _unsure(self, request: Request) -> Reply:
         result = self._results.find(request.result)
-        path = self._pictures.find(result.source).path
-        check_same(path, result.stamp)
-        image = read_picture(path)
+        image = read_again(self._pictures.find(result.source).path, result.stamp)
         if self._library.version(result.model) != result.version:
             raise CheckpointError(
                 f"the checkpoint {result.model} has changed since; choose the picture again"

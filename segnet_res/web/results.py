@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from segnet_res.images import Picture as PictureFile
 from segnet_res.images import UInt8Array, has_alpha, image_size, is_turned
 from segnet_res.images import read_picture as read_file
 from segnet_res.web.pictures import Picture
+from segnet_res.web.stamps import Stamp, sha256_of, status_of
 from segnet_res.web.storage import Storage, write_index_png, write_preview
 
 # A picture of 100 million pixels takes about 1 GB while it is worked on; a small file can claim
@@ -46,9 +47,6 @@ _ENCODERS = ThreadPoolExecutor(1, thread_name_prefix="encoder")
 
 # What a browser can show of the upload itself.
 _BROWSER_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
-# Size in bytes and time of change in nanoseconds.
-Stamp = tuple[int, int]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -85,29 +83,33 @@ def read_picture(path: Path) -> UInt8Array:
     return read_noted(path).array
 
 
-def stamp_of(path: Path) -> Stamp:
-    """Return what tells a file from one that takes its place; taken before the file is read.
+def read_stamped(path: Path) -> tuple[PictureFile, Stamp]:
+    """Read a picture as `read_noted` does, with what tells its file from one that replaces it.
 
     Raises:
-        ImageError: when there is no such file.
+        ImageError: as `read_picture`, or when the file was written meanwhile.
     """
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise ImageError(
-            f"{path.name}: cannot be read ({error.strerror}); choose the picture again"
-        ) from error
-    return status.st_size, status.st_mtime_ns
+    before = status_of(path)
+    read = read_noted(path)
+    stamp = Stamp(*before, sha256_of(path))
+    # Else the pixels might be of one part and the hash of the next.
+    if status_of(path) != before:
+        raise ImageError(f"{path.name}: was written while it was read; inspect it again")
+    return read, stamp
 
 
-def check_same(path: Path, stamp: Stamp) -> None:
-    """Refuse a picture that is another than the one that was inspected.
+def read_again(path: Path, stamp: Stamp) -> UInt8Array:
+    """Read the picture that was inspected, (H, W, 3) uint8 RGB.
 
     Raises:
-        ImageError: when it was written anew since; a camera may give each part the same name.
+        ImageError: as `read_picture`, or when the file is another one by now.
     """
-    if stamp_of(path) != stamp:
+    before = status_of(path)
+    stamp.check(path)
+    image = read_picture(path)
+    if status_of(path) != before:
         raise ImageError(f"{path.name}: has changed since it was inspected; inspect it again")
+    return image
 
 
 def read_noted(path: Path) -> PictureFile:
@@ -158,7 +160,7 @@ class Result:
         token: By this name the browser asks for more of it.
         source: How the browser described the picture, as `Pictures.find` takes it.
         name: What the page calls the picture.
-        stamp: Of the picture's file, see `stamp_of`.
+        stamp: Tells the picture's file from one that takes its place.
         model: The checkpoint.
         version: Tells its file from one that takes its place, see `Library.version`.
         class_map: The classes of the labels.
@@ -176,7 +178,7 @@ class Result:
     name: str
     stamp: Stamp
     model: str
-    version: Stamp
+    version: tuple[int, int]
     class_map: ClassMap
     size: tuple[int, int]
     step: int
@@ -270,7 +272,7 @@ class Results:
         source: dict[str, Any],
         stamp: Stamp,
         model: str,
-        version: Stamp,
+        version: tuple[int, int],
         class_map: ClassMap,
         image: UInt8Array,
         labels: UInt8Array,
@@ -301,7 +303,7 @@ class Results:
         result = Result(
             folder, folder.name.removeprefix("result-"), source, picture.name, stamp, model,
             version, class_map, (labels.shape[0], labels.shape[1]), step,
-            full_size(picture, folder, image), picture.mask is not None, tuple(doubts),
+            full_size(picture, folder, image, stamp), picture.mask is not None, tuple(doubts),
         )  # fmt: skip
         # Encoding takes longer than all else here, and works without Python's lock.
         seen = confidence[::step, ::step] * np.float32(255)
@@ -319,7 +321,7 @@ class Results:
         finally:
             encoded.result()
         facts = {
-            "source": source, "name": picture.name, "stamp": stamp, "model": model,
+            "source": source, "name": picture.name, "stamp": asdict(stamp), "model": model,
             "version": version, "size": result.size, "step": step, "full": result.full,
             "own_mask": result.own_mask, "class_map": class_map.to_dict(),
             "doubts": result.doubts,
@@ -350,7 +352,7 @@ class Results:
             raise _gone() from None
         height, width = facts["size"]
         return Result(
-            folder, token, facts["source"], facts["name"], tuple(facts["stamp"]), facts["model"],
+            folder, token, facts["source"], facts["name"], Stamp(**facts["stamp"]), facts["model"],
             tuple(facts["version"]), ClassMap.from_dict(facts["class_map"]), (height, width),
             facts["step"], facts["full"], facts["own_mask"], tuple(facts["doubts"]),
         )  # fmt: skip
@@ -377,13 +379,17 @@ class Results:
             total -= used
 
 
-def full_size(picture: Picture, folder: Path, image: UInt8Array) -> str | None:
+def full_size(
+    picture: Picture, folder: Path, image: UInt8Array, stamp: Stamp | None = None
+) -> str | None:
     """Return a file of full size that a browser may fetch and shows as the model sees it, or None.
 
     Args:
         picture: What is shown.
         folder: Gets a copy of a picture that is not uploaded, not opaque, or not upright.
         image: (H, W, 3) uint8 RGB, what `read_picture` gives of it.
+        stamp: Of the file that ``image`` is from; where another one is there by now, the copy is
+            made from ``image``. None: what is there is taken.
 
     Raises:
         ImageError: when the picture can no longer be read.
@@ -402,6 +408,10 @@ def full_size(picture: Picture, folder: Path, image: UInt8Array) -> str | None:
         shutil.copyfile(picture.path, copy)
     except OSError as error:
         raise _no_room(error) from error
+    # The model takes seconds, in which a camera may write the next part under this name.
+    if stamp is not None and not stamp.fits(picture.path):
+        copy.unlink()
+        return _write_opaque(folder / "full.png", image)
     return str(copy)
 
 

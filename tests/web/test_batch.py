@@ -314,6 +314,14 @@ def test_a_picture_whose_place_another_took_is_not_judged_by_the_mask_before(
     assert reply["rows"][0]["error"] == "has changed since it was inspected; inspect it again"
 
 
+def test_a_picture_that_was_only_copied_anew_is_judged_again(make_backend, server_folder):
+    desk = Desk(Batches(make_backend(data=server_folder)))
+    job, _ = desk.run({"kind": "folder", "folder": "line 1"})
+    os.utime(server_folder / "line 1" / "a.png", ns=(1, 1))
+    desk.ask("rejudge", job=job, judge=LIMIT | {"threshold": 1})
+    assert "failed" not in [row["state"] for row in desk.done(job)["rows"]]
+
+
 def test_a_stopped_batch_keeps_what_it_has(desk, uploads):
     turns = desk.batches._backend.checkpoints.turns
     first = turns.enter()  # somebody else is before us

@@ -377,6 +377,64 @@ def test_after_another_picture_took_its_place_nothing_is_mixed(inspector, upload
     assert np.array_equal(pixels_of(take(inspector, reply, "mask")), picture > 127)
 
 
+def test_a_picture_that_was_only_copied_anew_is_the_same(inspector, upload, picture):
+    path = upload("a.png", picture)
+    reply = ask(inspector, image=path)
+    os.utime(path, ns=(1, 1))
+    report = json.loads(take(inspector, reply, "json").read_text("utf-8"))
+    assert report["picture_sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert pixels_of(take(inspector, reply, "overlay")).shape == (10, 20, 3)
+
+
+@pytest.fixture
+def line(make_backend, tmp_path, picture):
+    """An inspector, a picture of the server's folder, and what finds it."""
+    path = tmp_path / "data" / "line" / "a.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(picture).save(path)
+    source = {"kind": "folder", "folder": "line", "file": "a.png"}
+    return Inspector(make_backend(data=tmp_path / "data")), path, source
+
+
+def put_next(path, size=(10, 20)):
+    Image.fromarray(np.full(size, 9, np.uint8)).save(path)
+    os.utime(path, ns=(1, 1))
+
+
+def test_a_picture_that_is_replaced_while_the_model_works_is_shown_as_it_was(
+    line, picture, monkeypatch
+):
+    inspector, path, source = line
+    model = inspector._library.model
+    predict = model.predict
+
+    def slow(image):
+        put_next(path)
+        return predict(image)
+
+    monkeypatch.setattr(model, "predict", slow)
+    reply = ask(inspector, source=source)
+    assert reply["error"] is None
+    # What somebody zooms into lies below the mask of the part before.
+    assert np.array_equal(pixels_of(reply["files"]["full"])[..., 0], picture)
+    *_, answer = inspector.download({"result": reply["result"], "download": "json"})
+    assert answer["error"] == "a.png: has changed since it was inspected; inspect it again"
+
+
+def test_a_picture_that_is_written_while_it_is_read_is_refused(line, monkeypatch):
+    inspector, _, source = line
+    read = results.read_file
+
+    def torn(path):
+        found = read(path)
+        put_next(path)
+        return found
+
+    monkeypatch.setattr(results, "read_file", torn)
+    reply = ask(inspector, source=source)
+    assert reply["error"] == "a.png: was written while it was read; inspect it again"
+
+
 def take(inspector, reply, download, **fields):
     asked = {"request": 5, "result": reply["result"], "download": download, **fields}
     *_, answer = inspector.download(asked)
