@@ -180,6 +180,7 @@ def _about(batch: Batch, class_map: ClassMap) -> dict[str, Any]:
     judge, asked = batch.judgement.judge, batch.judgement.asked
     return {
         "checkpoint": batch.model,
+        "checkpoint_sha256": batch.weights,
         "pictures": len(batch.parts),
         "finished": len(batch.rows),
         "judged_by": judge.to_dict() | {"limits": asked["limits"], "spec_text": asked["spec"]},

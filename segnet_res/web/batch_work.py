@@ -15,7 +15,7 @@ from segnet_res.images import read_mask
 from segnet_res.web.batch_files import BatchFiles
 from segnet_res.web.batch_names import shown_name
 from segnet_res.web.batch_table import Row, measured
-from segnet_res.web.checkpoints import Library
+from segnet_res.web.checkpoints import Library, check_weights
 from segnet_res.web.jobs import Job, Progress, Steps, my_turn
 from segnet_res.web.judging import Judge
 from segnet_res.web.results import read_again, read_stamped
@@ -76,6 +76,7 @@ class Batch:
         rows: One a finished picture, in the order of the parts; grows while the job runs.
         files: Where the files of the rows lie.
         class_map: That of the model; None until it is loaded.
+        weights: SHA-256 of its checkpoint; None until it is loaded.
         task: The job that works on the results, or the last one that did.
     """
 
@@ -98,6 +99,7 @@ class Batch:
         # Of the file of each picture that the model saw.
         self.stamps: dict[int, Stamp] = {}
         self.class_map: ClassMap | None = None
+        self.weights: str | None = None
         self.task: Job[Any] | None = None
 
     def run(self) -> Steps:
@@ -120,8 +122,11 @@ class Batch:
                     if segmenter is None:
                         # Kept to the end: a checkpoint of the same name that is put into the
                         # folder meanwhile would mix the results of two models.
+                        weights = self.checkpoints.weights(self.model)
                         segmenter = stack.enter_context(self.checkpoints.borrow(self.model))
+                        check_weights(self.checkpoints, self.model, weights)
                         _check_fit(self.judgement, segmenter.class_map)
+                        self.weights = weights
                         self.class_map = segmenter.class_map
                     self.rows.append(self._one(number, part, segmenter))
         yield Progress(len(self.rows), total)

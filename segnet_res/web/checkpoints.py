@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from segnet_res.checkpoint import (
     Metadata,
     checkpoint_name,
-    digest,
     find_checkpoints,
     read_metadata,
 )
 from segnet_res.classes import background, format_color
 from segnet_res.errors import CheckpointError, SegnetResError
 from segnet_res.exported import files_of, is_export, read_form
-from segnet_res.web.serving import CachedRegistry
+from segnet_res.web.serving import CachedRegistry, Digests
 from segnet_res.web.turns import Turnstile
 
 if TYPE_CHECKING:
@@ -112,6 +111,7 @@ class Library:
         self._device = device
         self.turns = Turnstile()
         self.registry = CachedRegistry(folder)
+        self._digests = Digests()
         self._loaded: OrderedDict[FileKey, Segmenter] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -180,18 +180,19 @@ class Library:
             raise CheckpointError(f"{self.folder}: no checkpoint is called {name!r}; {remedy}")
         return key
 
-    def version(self, name: str) -> tuple[int, int]:
-        """Return the time of change and the size of a checkpoint's file.
+    def weights(self, name: str) -> str:
+        """Return the SHA-256 of a checkpoint by now; each version of its file is read once.
 
         Raises:
-            CheckpointError: when the folder has no such checkpoint.
+            CheckpointError: when the folder has no such checkpoint, or it cannot be read.
         """
-        return self.key(name)[1:]
-
-    def weights(self, name: str, version: tuple[int, int]) -> str | None:
-        """Return the SHA-256 of a checkpoint in one version; None where that one has gone."""
-        key = self.keys().get(name)
-        return digest(key[0]) if key is not None and key[1:] == version else None
+        path = self.key(name)[0]
+        try:
+            return self._digests.of(path)
+        except OSError as error:
+            raise CheckpointError(
+                f"{path.name}: cannot be read ({error.strerror}); choose another checkpoint"
+            ) from error
 
     def keys(self) -> dict[str, FileKey]:
         """Return the key of each checkpoint by its name."""
@@ -241,3 +242,21 @@ class Library:
         # Exports run on the CPU alone, whatever device the page has for checkpoints.
         device = "cpu" if is_export(path) else self._device
         return Segmenter.from_checkpoint(path, device=device, flips=self._flips)
+
+
+def check_weights(library: Library, name: str, weights: str) -> None:
+    """Refuse a checkpoint that another one took the place of under the same name.
+
+    Asked while the model is borrowed it tells that this one has those weights, too.
+
+    Args:
+        library: Has the checkpoint.
+        name: Its name.
+        weights: What `Library.weights` said of it before.
+
+    Raises:
+        CheckpointError: when it has other weights by now; a training writes its best one again
+            and again.
+    """
+    if library.weights(name) != weights:
+        raise CheckpointError(f"the checkpoint {name} has changed since; choose the picture again")

@@ -14,6 +14,7 @@ from segnet_res.errors import DataError, SegnetResError, UsageError
 from segnet_res.images import UInt8Array
 from segnet_res.render import confidence_image
 from segnet_res.web.backend import Backend
+from segnet_res.web.checkpoints import check_weights
 from segnet_res.web.comparison import (
     CommonClasses,
     common_classes,
@@ -142,8 +143,9 @@ class Comparer:
     def _compare(self, request: Request) -> Reply:
         library = self._backend.checkpoints
         picture = self._backend.pictures.find(request.picture.source)
-        version = library.version(request.first)
+        weights = library.weights(request.first)
         with library.borrow(request.first) as one, library.borrow(request.second) as other:
+            check_weights(library, request.first, weights)
             common = common_classes(one.class_map, other.class_map)
             read, stamp = read_stamped(picture.path)
             image = read.array
@@ -171,7 +173,7 @@ class Comparer:
         if request.numbers:
             return reply
         result = self._results.new(
-            picture, request.picture.source, stamp, request.first, version, own_classes, image,
+            picture, request.picture.source, stamp, request.first, weights, own_classes, image,
             first, sides[0].confidence,
         )  # fmt: skip
         difference = result.folder / f"{result.stem}_differences.png"

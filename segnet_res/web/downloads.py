@@ -40,7 +40,6 @@ class Seen:
         labels: (H, W) uint8 that are seen, small and unsure regions taken back.
         truth: (H, W) uint8 of the reference mask, or None.
         facts: The reply that the page got.
-        weights: SHA-256 of the checkpoint; None where it is no longer there.
     """
 
     result: Result
@@ -48,7 +47,6 @@ class Seen:
     labels: UInt8Array
     truth: UInt8Array | None
     facts: dict[str, Any]
-    weights: str | None
 
     def image(self) -> UInt8Array:
         """Return the picture, (H, W, 3) uint8 RGB.
@@ -137,7 +135,7 @@ def _json(seen: Seen) -> bytes:
         "picture": facts["image"],
         "picture_sha256": seen.sha256(),
         "model": seen.result.model,
-        "model_sha256": seen.weights,
+        "model_sha256": seen.result.weights,
         "tta": facts["tta"],
         "program": f"segnet-res {__version__}",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),

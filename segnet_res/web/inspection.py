@@ -12,9 +12,10 @@ import numpy as np
 
 from segnet_res.classes import background
 from segnet_res.conditions import judge_conditions, measure
-from segnet_res.errors import CheckpointError, DataError, ImageError, SegnetResError
+from segnet_res.errors import DataError, ImageError, SegnetResError
 from segnet_res.images import UInt8Array
 from segnet_res.web.backend import Backend
+from segnet_res.web.checkpoints import check_weights
 from segnet_res.web.downloads import NEED_PICTURE, Seen, write_download
 from segnet_res.web.judging import Judge
 from segnet_res.web.measures import class_rows, score_fields
@@ -31,6 +32,9 @@ from segnet_res.web.results import (
 )
 
 _SOURCE_KEYS = ("kind", "name", "path", "dataset", "split", "stem", "folder", "file")
+
+# Digits of a SHA-256 that tell checkpoints apart, as `short_hash` has them.
+_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -183,12 +187,12 @@ class Inspector:
     def _inspect(self, request: Request) -> Reply:
         watch = _Stopwatch()
         picture = self._pictures.find(request.source)
-        # Before it is read: what takes its place meanwhile is told apart from it then.
-        version = self._library.version(request.model)
+        weights = self._library.weights(request.model)
         read, stamp = read_stamped(picture.path)
         image = read.array
         watch.stage("read")
         with self._library.borrow(request.model) as segmenter:
+            check_weights(self._library, request.model, weights)
             watch.stage("load")
             found = segmenter.predict(image)
             class_map, metadata = segmenter.class_map, segmenter.metadata
@@ -200,7 +204,7 @@ class Inspector:
             request.source,
             stamp,
             request.model,
-            version,
+            weights,
             class_map,
             image,
             found.labels,
@@ -227,8 +231,7 @@ class Inspector:
             "result": result.token,
             "image": {"name": result.name, "width": width, "height": height},
             "model": result.model,
-            # As text: numbers of nanoseconds are too large for a browser.
-            "version": "-".join(map(str, result.version)),
+            "weights": result.weights[:_SHORT],
             "classes": class_rows(seen, result.class_map),
             "background": background(result.class_map),
             "ignore": result.class_map.ignore_index,
@@ -281,11 +284,8 @@ class Inspector:
     def _unsure(self, request: Request) -> Reply:
         result = self._results.find(request.result)
         image = read_again(self._pictures.find(result.source).path, result.stamp)
-        if self._library.version(result.model) != result.version:
-            raise CheckpointError(
-                f"the checkpoint {result.model} has changed since; choose the picture again"
-            )
         with self._library.borrow(result.model) as segmenter:
+            check_weights(self._library, result.model, result.weights)
             disagreement = segmenter.disagreement(image)
         levels = np.floor(disagreement * 255).astype(np.uint8)
         return {"result": result.token, "file": result.save_shown("unsure", levels)}
@@ -300,7 +300,6 @@ class Inspector:
         labels = result.read_state(Judge.from_untrusted(request.judgement).state)
         assert labels is not None
         picture = self._pictures.find(result.source)
-        weights = self._library.weights(result.model, result.version)
-        seen = Seen(result, picture, labels, truth, facts, weights)
+        seen = Seen(result, picture, labels, truth, facts)
         path = write_download(request.download, seen)
         return {"file": str(path), "name": path.name}

@@ -162,7 +162,7 @@ class Result:
         name: What the page calls the picture.
         stamp: Tells the picture's file from one that takes its place.
         model: The checkpoint.
-        version: Tells its file from one that takes its place, see `Library.version`.
+        weights: SHA-256 of its file or files.
         class_map: The classes of the labels.
         size: (height, width) in pixels.
         step: Every step-th pixel is in the files that are shown.
@@ -178,7 +178,7 @@ class Result:
     name: str
     stamp: Stamp
     model: str
-    version: tuple[int, int]
+    weights: str
     class_map: ClassMap
     size: tuple[int, int]
     step: int
@@ -272,7 +272,7 @@ class Results:
         source: dict[str, Any],
         stamp: Stamp,
         model: str,
-        version: tuple[int, int],
+        weights: str,
         class_map: ClassMap,
         image: UInt8Array,
         labels: UInt8Array,
@@ -287,7 +287,7 @@ class Results:
             source: How the browser described it.
             stamp: See `Result`.
             model: The checkpoint's name.
-            version: See `Result`.
+            weights: See `Result`.
             class_map: Its classes.
             image: (H, W, 3) uint8 RGB.
             labels: (H, W) uint8.
@@ -302,7 +302,7 @@ class Results:
         step = shown_step(labels.size)
         result = Result(
             folder, folder.name.removeprefix("result-"), source, picture.name, stamp, model,
-            version, class_map, (labels.shape[0], labels.shape[1]), step,
+            weights, class_map, (labels.shape[0], labels.shape[1]), step,
             full_size(picture, folder, image, stamp), picture.mask is not None, tuple(doubts),
         )  # fmt: skip
         # Encoding takes longer than all else here, and works without Python's lock.
@@ -322,7 +322,7 @@ class Results:
             encoded.result()
         facts = {
             "source": source, "name": picture.name, "stamp": asdict(stamp), "model": model,
-            "version": version, "size": result.size, "step": step, "full": result.full,
+            "weights": weights, "size": result.size, "step": step, "full": result.full,
             "own_mask": result.own_mask, "class_map": class_map.to_dict(),
             "doubts": result.doubts,
         }  # fmt: skip
@@ -353,7 +353,7 @@ class Results:
         height, width = facts["size"]
         return Result(
             folder, token, facts["source"], facts["name"], Stamp(**facts["stamp"]), facts["model"],
-            tuple(facts["version"]), ClassMap.from_dict(facts["class_map"]), (height, width),
+            facts["weights"], ClassMap.from_dict(facts["class_map"]), (height, width),
             facts["step"], facts["full"], facts["own_mask"], tuple(facts["doubts"]),
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Many pictures on the Inspect tab: the film strip, and references that come along."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -61,6 +62,15 @@ def test_after_another_checkpoint_took_its_place_all_are_inspected_anew(
     expect(page.locator(".sr-strip-list li")).to_have_count(2)
     all_done(page)
     assert states(page) == ["pass", "pass"]
+    # Copied anew it is the same: the second stays as it was found.
+    os.utime(folder / "best.safetensors", ns=(1, 1))
+    asked = []
+    page.on("request", lambda request: asked.append(request.post_data or ""))
+    # Who is told that a picture or checkpoint has changed chooses the picture again.
+    act_and_wait(page, lambda: page.set_input_files("#sr-image", pictures[0]))
+    all_done(page)
+    assert states(page) == ["pass", "pass"]
+    assert len([text for text in asked if '"source":' in text]) == 1
 
 
 def test_a_dropped_folder_brings_its_pictures(page, pictures, tmp_path, drop_paths, act_and_wait):

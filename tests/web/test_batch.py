@@ -367,6 +367,7 @@ def test_the_zip_holds_the_masks_of_predict_byte_for_byte(desk, uploads, tmp_pat
     write_mask(expected, (grey(50) > 127).astype(np.uint8))
     assert mask == expected.read_bytes()
     assert about["checkpoint"] == "bright"
+    assert about["checkpoint_sha256"] == "ab" * 32
     assert (about["pictures"], about["finished"]) == (3, 3)
     assert about["judged_by"]["limits"] == {"share": 10.0}
     assert ClassMap.from_dict(about).names == ("sound", "scratch", "dent")

@@ -1,16 +1,17 @@
 """Finding checkpoints, telling why one cannot be used, and lending models."""
 
+import os
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from segnet_res.checkpoint import Checkpoint
+from segnet_res.checkpoint import Checkpoint, digest
 from segnet_res.classes import ClassMap
 from segnet_res.errors import CheckpointError
 from segnet_res.inference import Segmenter
-from segnet_res.web.checkpoints import Library
+from segnet_res.web.checkpoints import Library, check_weights
 
 
 @pytest.fixture
@@ -119,3 +120,21 @@ def test_exports_are_listed_and_lent_beside_their_checkpoint(tiny_exports):
         # The page's device is for checkpoints: exports run on the CPU.
         with library.borrow(name) as segmenter:
             assert segmenter.backend == backend
+
+
+def test_weights_are_told_apart_by_their_content(folder):
+    library, path = Library(folder), folder / "tiny.safetensors"
+    before = library.weights("tiny")
+    assert before == digest(path)
+    os.utime(path, ns=(1, 1))
+    check_weights(library, "tiny", before)
+    whole = Checkpoint.load(path)
+    changed = {key: value + 1 for key, value in whole.tensors.items()}
+    Checkpoint(whole.metadata, changed).save(path)
+    assert library.weights("tiny") == digest(path)
+    with pytest.raises(
+        CheckpointError, match="the checkpoint tiny has changed since; choose the picture again"
+    ):
+        check_weights(library, "tiny", before)
+    with pytest.raises(CheckpointError, match="no checkpoint is called 'nothing'"):
+        library.weights("nothing")

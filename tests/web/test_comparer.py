@@ -37,13 +37,13 @@ class TwoModels:
 
     @contextmanager
     def borrow(self, name):
-        self.version(name)
+        self.weights(name)
         yield self.models[name]
 
-    def version(self, name):
+    def weights(self, name):
         if name not in self.models:
             raise CheckpointError(f"no checkpoint is called {name!r}; known are a, b")
-        return (1, 1)
+        return "ab" * 32
 
     def entries(self):
         return []

@@ -9,6 +9,7 @@ import shutil
 import struct
 import time
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -355,10 +356,25 @@ def test_after_another_checkpoint_took_its_place_nothing_is_mixed(inspector, upl
     reply = ask(inspector, image=upload("a.png", picture))
     report = json.loads(take(inspector, reply, "json").read_text("utf-8"))
     assert report["model_sha256"] == "ab" * 32
-    inspector._library.now = (2, 1)
+    inspector._library.now = "cd" * 32
     *_, unsure = inspector.unsure({"request": 9, "result": reply["result"]})
     assert unsure["error"] == ("the checkpoint bright has changed since; choose the picture again")
-    assert json.loads(take(inspector, reply, "json").read_text("utf-8"))["model_sha256"] is None
+    # The report names the weights that found it, not those that are there by now.
+    report = json.loads(take(inspector, reply, "json").read_text("utf-8"))
+    assert report["model_sha256"] == "ab" * 32
+    again = ask(inspector, image=upload("a.png", picture))
+    assert (reply["weights"], again["weights"]) == ("ab" * 6, "cd" * 6)
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_loaded_is_refused(
+    inspector, upload, picture, monkeypatch
+):
+    library = inspector._library
+    said = iter(["ab" * 32, "cd" * 32])
+    monkeypatch.setattr(library, "weights", lambda _: next(said))
+    monkeypatch.setattr(library, "borrow", lambda _: nullcontext(library.model))
+    reply = ask(inspector, image=upload("a.png", picture))
+    assert reply["error"] == "the checkpoint bright has changed since; choose the picture again"
 
 
 @pytest.mark.parametrize("size", [(10, 20), (12, 20)])

@@ -177,6 +177,8 @@ class InspectTab {
       else {
         same.setReference(entry.reference);
         same.failed = null;
+        // Picture or checkpoint may have changed: choosing it again is how it is inspected again.
+        same.results.clear();
       }
     }
     const wanted = (entries[index] ?? entries[0])?.key;
@@ -302,7 +304,7 @@ class InspectTab {
       // The next file travels while the server works on this one.
       if (next) this.server.uploaded(entry).then(() => this.server.uploaded(next)).catch(() => {});
       const result = await found;
-      this.#forgetOthers(model, result.reply.version);
+      this.#forgetOthers(model, result.reply.weights);
       entry.results.set(model, result);
       entry.failed = null;
       entry.sentAgain = false;
@@ -320,9 +322,9 @@ class InspectTab {
   }
 
   // Another file has taken the checkpoint's place: what the one before found is no longer its own.
-  #forgetOthers(model, version) {
+  #forgetOthers(model, weights) {
     for (const { results } of this.entries) {
-      if (results.has(model) && results.get(model).reply.version !== version) results.delete(model);
+      if (results.has(model) && results.get(model).reply.weights !== weights) results.delete(model);
     }
   }
 
