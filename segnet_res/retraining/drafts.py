@@ -8,6 +8,7 @@ which those go first whose owner has most.
 import hashlib
 import json
 import os
+import threading
 import time
 import zlib
 from collections import Counter
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,8 @@ class Drafts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # Two tabs may keep their first draft at once: looking and writing are one step.
+        self._lock = threading.Lock()
 
     def save(
         self,
@@ -122,11 +126,6 @@ class Drafts:
             raise DataError(
                 f"a draft is {labels.shape} of {labels.dtype}; give (H, W) of uint8, at least 1x1"
             )
-        if self._elsewhere(picture_sha256, who, tab, known):
-            raise DataError(
-                "another tab or window keeps a draft of this picture; save this one, or reload "
-                "the page to go on with the other"
-            )
         now = time.time_ns()
         when = datetime.fromtimestamp(now / 1e9, UTC).isoformat(timespec="milliseconds")
         facts = DraftFacts(
@@ -136,10 +135,19 @@ class Drafts:
         told = {"draft": VERSION, "labels": _digest(labels)} | asdict(facts)
         text = PngImagePlugin.PngInfo()
         text.add_itxt(_KEY, json.dumps(told))
+        # Before others have to wait: a large mask takes its time.
+        content = BytesIO()
+        picture = Image.fromarray(labels)
+        picture.save(content, format="PNG", pnginfo=text, compress_level=_COMPRESSION)
         path = self._path(picture_sha256, who)
-        with atomic_write(path) as file:
-            picture = Image.fromarray(labels)
-            picture.save(file, format="PNG", pnginfo=text, compress_level=_COMPRESSION)
+        with self._lock:
+            if self._elsewhere(picture_sha256, who, tab, known):
+                raise DataError(
+                    "another tab or window keeps a draft of this picture; save this one, or reload "
+                    "the page to go on with the other"
+                )
+            with atomic_write(path) as file:
+                file.write(content.getbuffer())
         # The system's own clock has steps that several saves may share.
         with suppress(OSError):
             os.utime(path, ns=(now, now))
@@ -167,8 +175,9 @@ class Drafts:
         Raises:
             OSError: when the system refuses.
         """
-        if not self._elsewhere(picture_sha256, who, tab, known):
-            self._path(picture_sha256, who).unlink(missing_ok=True)
+        with self._lock:
+            if not self._elsewhere(picture_sha256, who, tab, known):
+                self._path(picture_sha256, who).unlink(missing_ok=True)
 
     def _elsewhere(self, picture_sha256: str, who: str, tab: str, known: str | None) -> bool:
         """Tell whether somebody's draft of a picture is one that this tab knows nothing of."""

@@ -1,7 +1,10 @@
 """Drafts: exact, one for each picture and person, whole or not at all, and not too many."""
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -69,6 +72,36 @@ def test_a_draft_of_another_tab_stays(tmp_path):
     assert drafts.find(SHA, "Ada").labels[0, 0] == 5
     drafts.remove(SHA, "Ada", tab="one", known=second)
     assert drafts.find(SHA, "Ada") is None
+
+
+def test_of_two_tabs_that_keep_a_draft_at_once_one_is_told(tmp_path, monkeypatch):
+    drafts, write = Drafts(tmp_path), drafts_module.atomic_write
+    writes, ended = threading.Event(), threading.Event()
+
+    @contextmanager
+    def slow(path):
+        if not writes.is_set():
+            writes.set()
+            # Until the other has kept its own, which it must not before this one is written.
+            ended.wait(1)
+        with write(path) as file:
+            yield file
+
+    def other():
+        writes.wait()
+        try:
+            save(drafts, value=0, tab="two")
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(drafts_module, "atomic_write", slow)
+    with ThreadPoolExecutor(2) as pool:
+        kept = pool.submit(save, drafts, value=1, tab="one")
+        told = pool.submit(other)
+        assert kept.result()
+        with pytest.raises(DataError, match="another tab or window keeps a draft"):
+            told.result()
+    assert drafts.find(SHA, "Ada").labels[0, 0] == 1
 
 
 @pytest.mark.parametrize("who", ["../../x", "a/b", "\0", "", "x" * 5000, "\udce9", "*"])
