@@ -129,6 +129,7 @@ class Opener:
         begun = self._begin(str(start), fields, root, image, saved, draft)
         reply: Reply = {
             "source": fields.get("source"),
+            "picture_sha256": sha256,
             "image": {"name": picture.name, "width": image.shape[1], "height": image.shape[0]},
             "dataset": fields.get("dataset") or None,
             "saved": None

@@ -233,6 +233,13 @@ class Keeper:
         self, fields: Fields, picture: Picture
     ) -> tuple[UInt8Array, tuple[str, ...], tuple[Color, ...]]:
         """Return labels (H, W) uint8 with the names and colours of their classes."""
+        # A camera may have written the next part under this name: the mask is not of that one.
+        sha256 = fields.get("picture_sha256")
+        if sha256 is not None and sha256 != self._fingerprints.of(picture.path):
+            raise DataError(
+                f"{picture.name}: has changed since it was opened; reload the page to see what is "
+                "there now"
+            )
         names, colors = named_classes(fields.get("classes"))
         path = self._backend.pictures.uploaded(fields.get("mask"))
         height, width = image_size(picture.path)

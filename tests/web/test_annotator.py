@@ -84,6 +84,7 @@ class Desk:
             "opened": opened["opened"],
             "classes": rows,
             "proposed_by": opened["proposed_by"],
+            "picture_sha256": opened["picture_sha256"],
             "mask": self.mask(labels) if mask is None else mask,
         }
         return self.ask(action, source=source, **asked | fields)
@@ -218,6 +219,19 @@ def test_two_tabs_do_not_take_each_others_drafts(desk):
     assert np.array_equal(desk.labels(reply), labels)
     gone_on = desk.keep("draft", NEW, labels, reply, tab="three", draft=reply["draft"])
     assert gone_on["error"] is None
+
+
+def test_a_mask_is_not_saved_with_the_picture_that_took_the_place_of_its_own(desk, data):
+    opened = desk.open(NEW)
+    labels = np.array([[0, 1, 0, 0, 1, 2]] * 4)
+    assert desk.keep("draft", NEW, labels, opened)["error"] is None
+    write_png(data / "new" / "a.png", np.full((4, 6), 77))
+    told = "a.png: has changed since it was opened; reload the page to see what is there now"
+    assert desk.keep("draft", NEW, labels, opened)["error"] == told
+    assert desk.keep("save", NEW, labels, opened, state="done")["error"] == told
+    assert not (data / "parts" / "masks" / "a.png").exists()
+    # The next part begins with its own mask, and not with the draft of the one before.
+    assert desk.open(NEW)["draft"] is None
 
 
 def test_a_draft_is_gone_when_it_is_saved(desk):

@@ -162,6 +162,8 @@ export class OpenPicture {
     const { entry, reply, classes } = this.opened;
     return this.server.keep(entry, await this.editor.png(), {
       classes: classes.map(({ name, color }) => ({ name, color })),
+      // The mask belongs to the picture that was there then.
+      picture_sha256: reply.picture_sha256,
       // The dataset that it was opened for: `opened` is the hash of a mask there.
       dataset: reply.dataset, opened: reply.opened, proposed_by: reply.proposed_by,
       // The draft that was there: another one that is there now was drawn in another tab.
