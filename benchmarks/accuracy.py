@@ -55,6 +55,10 @@ from segnet_res.models.names import RESIDUALS
 RESULTS = Path(__file__).parent / "results" / "accuracy"
 ROOT = Path(__file__).parents[1]
 
+# Raised when `train` comes to another network by the same command line: rows of different
+# generations do not compare. In the first the random changes of a crop began with the same number.
+GENERATION = 2
+
 LOSSES = ("cross-entropy", "balanced", "relaxed")
 OTHER_LOSSES = ("adjusted", "dice", "focal", "lovasz")
 # What else a recipe may change, each alone.
@@ -75,8 +79,8 @@ AUGMENT = {"tiles": "inspection", "roads": "scene"}
 # What README shows beside the peers.
 SHORT = (("segnet", "cross-entropy"), ("segnet", "relaxed"), ("ressegnet", "relaxed"))
 
-Budget = tuple[str, str, str]
-"""Data set, size of our networks, and the budget in words."""
+Budget = tuple[int, str, str, str]
+"""Generation, data set, size of our networks, and the budget in words."""
 
 Row = tuple[str, str]
 """Network and loss."""
@@ -269,7 +273,7 @@ def run_one(
     arguments: argparse.Namespace, seed: int, split: str, data: Path, experiment: Experiment
 ) -> None:
     """Train and measure one row with one seed, unless that was done before."""
-    label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}"
+    label = f"{split}_{experiment.name}_{arguments.size}_e{arguments.epochs}_s{seed}_g{GENERATION}"
     result = RESULTS / f"{label}.json"
     if result.exists():
         before = json.loads(result.read_text())["options"]
@@ -291,9 +295,9 @@ def run_one(
             learnt = add_drawn(data, experiment.drawn, split.endswith("-half"),
                                arguments.out / f"{split}-drawn{experiment.drawn}")  # fmt: skip
     train(experiment, learnt, out, seed, common)
-    content = {"data": split, "network": experiment.network, "loss": experiment.loss,
-               "size": arguments.size, "seed": seed, "jobs": arguments.jobs,
-               "options": arguments.options}  # fmt: skip
+    content = {"generation": GENERATION, "data": split, "network": experiment.network,
+               "loss": experiment.loss, "size": arguments.size, "seed": seed,
+               "jobs": arguments.jobs, "options": arguments.options}  # fmt: skip
     content |= measure(out, data, arguments.device)
     write_result(result, content)
     print(f"{label}: mIoU {percent(content['miou'])}")
@@ -305,7 +309,7 @@ def _kind(split: str) -> str:
 
 
 def read_results() -> dict[Budget, dict[Row, Runs]]:
-    """Return all results there are by data set and budget, then by row, best rows first."""
+    """Return all results by budget, those of the latest generation first, and the best rows."""
     groups: dict[Budget, dict[Row, Runs]] = {}
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text())
@@ -313,22 +317,23 @@ def read_results() -> dict[Budget, dict[Row, Runs]]:
         budget = (f"{result['epochs']} epochs of {config['steps'] or 'as many'} steps, "
                   f"{config['batch']} crops of {config['crop']} pixels, on {result['machine']}"
                   f"{f', {jobs} runs beside each other' if jobs > 1 else ''}")  # fmt: skip
-        rows = groups.setdefault((result["data"], result["size"], budget), {})
+        generation = result.get("generation", 1)
+        rows = groups.setdefault((generation, result["data"], result["size"], budget), {})
         rows.setdefault((result["network"], result["loss"]), []).append(result)
     return {
         budget: dict(sorted(rows.items(), key=lambda row: -_mean(row[1], "miou")))
-        for budget, rows in groups.items()
+        for budget, rows in sorted(groups.items(), key=lambda group: -group[0][0])
     }
 
 
 def full_tables() -> str:
     """Return two tables for each data set and budget: the rows ranked, and their IoU per class."""
     lines = []
-    for (data, size, budget), rows in read_results().items():
+    for (generation, data, size, budget), rows in read_results().items():
         any_run = next(iter(rows.values()))[0]
         classes = [one["name"] for one in any_run["classes"]]
         lines += [
-            f"## {data}, size {size}",
+            f"## {data}, size {size}, generation {generation}",
             "",
             f"{budget}; measured after the last epoch on {any_run['pictures']} pictures that the "
             "training has not seen." + _gain(rows),
@@ -349,14 +354,15 @@ def full_tables() -> str:
 def short_tables() -> str:
     """Return for each data set and budget how the default stands to plain SegNet and to peers."""
     lines = []
-    for (data, _, budget), rows in read_results().items():
+    for (generation, data, _, budget), rows in read_results().items():
         chosen = [
             f"| {network} | {loss} | {_seeds(runs)} | {_percent(run['miou'] for run in runs)} "
             f"| {runs[0]['parameters'] / 1e6:.2f} |"
             for (network, loss), runs in rows.items()
             if network in PEERS or (network, loss) in SHORT
         ]
-        lines += [f"{data}: {budget}.", "", "| network | loss | seeds | mIoU | M parameters |",
+        lines += [f"{data}, generation {generation}: {budget}.", "",
+                  "| network | loss | seeds | mIoU | M parameters |",
                   "|---|---|---:|---:|---:|", *chosen, ""]  # fmt: skip
     return "\n".join(lines).rstrip()
 
