@@ -13,7 +13,7 @@ from segnet_res.bootstrap import margins
 from segnet_res.checkpoint import checkpoint_name, digest
 from segnet_res.classes import ClassMap, background
 from segnet_res.data import SegmentationDataset, fingerprint, part_groups
-from segnet_res.evaluation import check_pictures, read_samples
+from segnet_res.evaluation import check_pictures, read_samples, trained_on
 from segnet_res.images import UInt8Array
 from segnet_res.inference import Segmenter
 from segnet_res.metrics import ConfusionMatrix
@@ -104,6 +104,7 @@ class Comparison:
         flips: Defects newly missed and newly found.
         new_alarms: Sound pictures that the candidate alone calls defective.
         ended_alarms: Sound pictures that the parent alone calls defective.
+        doubts: Sentences about a checkpoint that was trained on just these pictures.
     """
 
     parent: tuple[str, str]
@@ -117,6 +118,7 @@ class Comparison:
     flips: Flips
     new_alarms: tuple[str, ...]
     ended_alarms: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, texts and numbers for JSON."""
@@ -138,6 +140,7 @@ class Comparison:
             "flips": self.flips.to_dict(),
             "new_alarms": list(self.new_alarms),
             "ended_alarms": list(self.ended_alarms),
+            "doubts": list(self.doubts),
         }
 
     def _rates(self, which: str) -> dict[str, Any]:
@@ -257,4 +260,9 @@ def _concluded(
         flips=flips,
         new_alarms=tuple(stems[~bad & called_after & ~called].tolist()),
         ended_alarms=tuple(stems[~bad & called & ~called_after].tolist()),
+        doubts=tuple(
+            doubt
+            for one, name in ((parent, parent.name), (candidate, "the candidate"))
+            if (doubt := trained_on(one.segmenter, exam.dataset, name)) is not None
+        ),
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
-from segnet_res.data import SegmentationDataset, class_pixels, load_info
+from segnet_res.data import SegmentationDataset, class_pixels, fingerprint, load_info
 from segnet_res.data.dataset import SPLITS
 from segnet_res.errors import DataError, UsageError
+from segnet_res.evaluation import training_fingerprints
 from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
 from segnet_res.retraining.folder import RetrainFolder
@@ -125,9 +126,11 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         "parent": f"{request.checkpoint.stem} {short_hash(request.checkpoint)}",
         "classes": _told(lineup),
         "ancestors": _ancestors(meta),
+        "before": sorted(training_fingerprints(meta.data)),
         "licence": request.licence or meta.licence,
         "notes": [
             *_first(left_out.notes),
+            *_flattering(sources, meta),
             *_notes(lineup, pixels.sum(axis=0).tolist(), request),
         ],
     }
@@ -228,7 +231,12 @@ def _descent(
         known["parent"],
         pools(training, plan.new_share),
         recipe={"retrained": {"new_share": plan.new_share} | known["classes"]},
-        data={"sources": sources, "ancestors": known["ancestors"]},
+        data={
+            "sources": sources,
+            "ancestors": known["ancestors"],
+            # Missing from plans of an earlier version.
+            "fingerprints_before": known.get("before", []),
+        },
     )
 
 
@@ -236,6 +244,17 @@ def _first(sentences: Sequence[str]) -> list[str]:
     """Return as many as anybody reads, and how many more there are."""
     more = len(sentences) - _MOST_TOLD
     return [*sentences[:_MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]
+
+
+def _flattering(sources: Sequence[Sourced], meta: Metadata) -> list[str]:
+    """Say which pictures the candidate is validated on although the parent was trained on them."""
+    known = training_fingerprints(meta.data)
+    return [
+        f"the parent was trained on val of {source.info.name} as well, so that the mIoU of the "
+        "candidate flatters; measure it on pictures that neither has seen"
+        for source in sources
+        if known and len(source.splits["val"]) and fingerprint(source.splits["val"]) in known
+    ]
 
 
 def _notes(lineup: Lineup, pixels: Sequence[int], request: Request) -> list[str]:

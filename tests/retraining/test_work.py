@@ -15,6 +15,7 @@ from segnet_res.data import fingerprint, locks
 from segnet_res.data.locks import take
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, StorageError, TrainingError
+from segnet_res.evaluation import trained_on, training_fingerprints
 from segnet_res.images import write_mask
 from segnet_res.recipe import TrainConfig
 from segnet_res.retraining import prepare, probe
@@ -54,6 +55,10 @@ def assert_equal_weights(one, other):
 
 
 def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_checkpoint):
+    seen = SegmentationDataset(request_all.bases[0], "val")  # as the parent of a final training has
+    parent = Checkpoint.load(tiny_checkpoint)
+    data = parent.metadata.data | {"fingerprint_val": fingerprint(seen)}
+    replace(parent, metadata=replace(parent.metadata, data=data)).save(tiny_checkpoint)
     run = asked(tmp_path / "run", request_all)
     told = list(work(run, 7))
     states = list(dict.fromkeys(one.state for one in told))
@@ -68,6 +73,8 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     last = runs.status(run.path)
     assert (last.state, last.step, last.ticket) == ("finished", 4, 7)
     assert [row["epoch"] for row in last.metrics] == [1, 2]
+    assert any("the parent was trained on val of tiny as well" in note for note in last.notes)
+    assert not any("val of dents" in note for note in last.notes)
     assert {"loss", "miou", "iou_sound", "iou_dent", "iou_scratch"} <= last.metrics[0].keys()
 
     meta = Checkpoint.load(run.path / "best.safetensors").metadata
@@ -89,6 +96,12 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     segmenter = Segmenter.from_checkpoint(run.path / "best.safetensors", device="cpu")
     assert evaluate(segmenter, SegmentationDataset(request_all.dataset, "val")).miou > 0
 
+    # Nobody takes its scores on these for more than they are.
+    trained = [(request_all.dataset, "train"), (request_all.bases[0], "train")]
+    for root, split in [*trained, (request_all.bases[0], "val")]:
+        assert "its scores flatter" in trained_on(segmenter, SegmentationDataset(root, split))
+    assert trained_on(segmenter, SegmentationDataset(request_all.dataset, "val")) is None
+
     # Its own candidate remembers both.
     again = asked(
         tmp_path / "again",
@@ -99,6 +112,7 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     list(work(again, 8))
     grandchild = Checkpoint.load(again.path / "best.safetensors").metadata
     assert grandchild.data["ancestors"] == [meta.parent]
+    assert training_fingerprints(meta.data) <= training_fingerprints(grandchild.data)
     assert grandchild.recipe["retrained"]["added"] == []
     assert grandchild.recipe["lr"] == pytest.approx(1.25e-4)
 
