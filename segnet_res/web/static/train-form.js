@@ -166,6 +166,8 @@ export class TrainForm {
       this.classes.clear();
       return this.#update();
     }
+    const parent = this.found.parents.find(({ name }) => name === this.parent.value);
+    this.classes.forget(parent?.classes.map(({ name }) => name) ?? []);
     this.matching = true;
     this.#update();
     try {
