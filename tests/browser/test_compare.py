@@ -119,7 +119,7 @@ def test_two_checkpoints_on_one_picture(compare, part, segmenter, other):
     )
 
 
-def test_a_picture_that_is_chosen_twice_is_compared_and_counted_once(compare, part):
+def test_a_picture_that_is_chosen_twice_is_compared_and_counted_once(compare, part, folder):
     sample = compare.locator(".sr-compare .sr-samples button").first
     sample.dblclick()
     expect(compare.locator("[data-number=differ]")).to_be_visible()
@@ -128,6 +128,20 @@ def test_a_picture_that_is_chosen_twice_is_compared_and_counted_once(compare, pa
     choose(compare, part)
     compare.set_input_files("#sr-compare-image", [part])
     expect(compare.locator(".sr-compare-picture")).to_have_count(2)
+    # What a checkpoint found is not added up with what its successor finds.
+    both = compare.get_by_role("button", name="All compared")
+    expect(both).to_be_visible()
+    path = folder / "b-other.safetensors"
+    before, checkpoint = path.read_bytes(), Checkpoint.load(path)
+    replace(checkpoint, metadata=replace(checkpoint.metadata, licence="later")).save(path)
+    try:
+        sample = compare.locator(".sr-compare .sr-samples button").nth(1)
+        acted(compare, sample.click)
+        expect(compare.locator(".sr-compare-picture")).to_have_count(3)
+        expect(compare.locator(".sr-changes")).to_be_visible()
+        expect(both).to_have_count(0)
+    finally:
+        path.write_bytes(before)
 
 
 def test_a_mask_that_is_dropped_too_tells_who_is_right(compare, part, segmenter, tmp_path):

@@ -339,6 +339,12 @@ class CompareTab {
     entry.sentAgain = false;
     entry.share = 1 - reply.codes[0].pixels / (width * height);
     this.list.update(entry);
+    // What a checkpoint found that was replaced meanwhile must not be added up with this.
+    for (const other of this.list.entries) {
+      if (!other.reply || String(other.reply.weights) === String(reply.weights)) continue;
+      other.reply = other.share = null;
+      this.list.update(other);
+    }
   }
 
   // A large picture takes its time; the seconds show that something goes on.
