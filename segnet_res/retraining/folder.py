@@ -159,7 +159,8 @@ class RetrainFolder:
     def held(self) -> bool:
         """Whether a process waits for its turn or works on the retraining."""
         try:
-            file = self.lock.open("r+b")
+            # For reading: whoever looks may be another user than the one who retrains.
+            file = self.lock.open("rb")
         except OSError:
             return False
         with file:

@@ -3,6 +3,7 @@ import json
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -292,6 +293,21 @@ def test_one_at_a_time_in_the_order_of_the_tickets(tmp_path, request_all):
             assert stop.value.value is None
     assert list(runs.runs(tmp_path / "runs")) == ["c", "b", "a"]
     assert take(tmp_path / "runs" / LOCK_NAME).close() is None
+
+
+def test_the_retraining_of_another_user_is_seen_to_work(tmp_path, request_all, monkeypatch):
+    run = asked(tmp_path / "run", request_all)
+    run.write_progress(Progress("training", ticket=1))
+    opened = Path.open
+
+    def for_reading(path, mode="r", *args, **options):
+        if set(mode) & set("wax+"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, mode, *args, **options)
+
+    with run.holding():
+        monkeypatch.setattr(Path, "open", for_reading)
+        assert runs.status(run.path).state == "training"
 
 
 def test_a_process_that_was_killed_could_not_say_so(tmp_path, request_all):
