@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
 from segnet_res.retraining.folder import RetrainFolder
 from segnet_res.retraining.golden import load_golden
 from segnet_res.retraining.heads import adapt
-from segnet_res.retraining.lineup import Lineup, line_up
+from segnet_res.retraining.lineup import Lineup, changes_of, line_up
 from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
 from segnet_res.retraining.probe import teach_new_rows
 from segnet_res.retraining.repeated import find_repeated, same_mask
@@ -91,6 +91,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         [load_info(root).class_map for root in (request.dataset, *request.bases)],
         renamed=request.renamed,
         dropped=request.dropped,
+        earlier=changes_of(meta),
     )
     sources = [Sourced(root, place) for place, root in enumerate((request.dataset, *request.bases))]
     left_out = yield from _keep_apart(sources, request, lineup, meta.channels)
@@ -124,7 +125,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
     start.save(run.start)
     known: dict[str, Any] = {
         "parent": f"{request.checkpoint.stem} {short_hash(request.checkpoint)}",
-        "classes": _told(lineup),
+        "classes": _told(lineup, request),
         "ancestors": _ancestors(meta),
         "before": sorted(training_fingerprints(meta.data)),
         "licence": request.licence or meta.licence,
@@ -207,11 +208,19 @@ def _channels(meta: Metadata) -> Any:  # noqa: ANN401 - 1 or 3, as every checkpo
     return meta.channels
 
 
-def _told(lineup: Lineup) -> dict[str, Any]:
+def _told(lineup: Lineup, request: Request) -> dict[str, Any]:
+    def others(names: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        return {old: new for old, new in names.items() if old not in wanted}
+
     return {
         "added": list(lineup.added),
-        "renamed": dict(lineup.renamed),
-        "dropped": dict(lineup.dropped),
+        "renamed": dict(request.renamed),
+        "dropped": dict(request.dropped),
+        # Masks go on to use the names of that time, also at the next retraining.
+        "earlier": {
+            "renamed": others(lineup.renamed, request.renamed),
+            "dropped": others(lineup.dropped, request.dropped),
+        },
     }
 
 
@@ -305,6 +314,7 @@ def check_request(request: Request) -> None:
         [info.class_map for info in infos],
         renamed=request.renamed,
         dropped=request.dropped,
+        earlier=changes_of(meta),
     )
     choose_options(meta.recipe, request.options, pictures=1, same_classes=True)
     _check_distinct((request.dataset, *request.bases))

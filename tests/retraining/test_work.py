@@ -118,6 +118,24 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     assert grandchild.recipe["lr"] == pytest.approx(1.25e-4)
 
 
+def test_what_was_renamed_before_stays_so(tmp_path, request_all, tiny_checkpoint):
+    parent = Checkpoint.load(tiny_checkpoint)
+    renamed = {"scratch": "groove"}
+    classes = replace(parent.metadata.class_map, names=("sound", "groove"))
+    metadata = replace(
+        parent.metadata, class_map=classes, recipe={"retrained": {"renamed": renamed}}
+    )
+    replace(parent, metadata=metadata).save(tiny_checkpoint)
+    run = asked(tmp_path / "run", request_all)
+    list(prepare.prepare(run, run.read_request()))
+    # Both datasets go on to call it a scratch.
+    assert SegmentationDataset(run.data, "train").class_map.names == ("sound", "dent", "groove")
+    assert run.read_plan()["classes"] == {
+        "added": ["dent"], "renamed": {}, "dropped": {},
+        "earlier": {"renamed": renamed, "dropped": {}},
+    }  # fmt: skip
+
+
 def test_a_stopped_retraining_ends_as_an_uninterrupted_one(tmp_path, request_all):
     whole, broken = asked(tmp_path / "whole", request_all), asked(tmp_path / "broken", request_all)
     list(work(whole, 1))
