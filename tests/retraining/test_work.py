@@ -278,6 +278,26 @@ def test_two_do_not_work_on_one(tmp_path, request_all):
         asked(tmp_path / "full" / "thesis.txt", request_all)
 
 
+def test_of_two_who_go_on_at_once_both_hear_that_it_goes_on(tmp_path, request_all, monkeypatch):
+    run = asked(tmp_path / "run", request_all)
+    run.write_progress(Progress("stopped", ticket=1, step=2))
+
+    class Refused:
+        """A process that has found the run held and ended."""
+
+        def __init__(self, *_, **__):
+            run.write_progress(Progress("training", ticket=2, step=2))
+
+        def poll(self):
+            return 2
+
+    monkeypatch.setattr(runs.subprocess, "Popen", Refused)
+    with run.holding():
+        assert runs.resume(run.path).ticket == 2
+    with pytest.raises(TrainingError, match="no process of its own could be started"):
+        runs.resume(run.path)
+
+
 def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
     def no_locks(*_, **__):
         raise OSError(errno.ENOLCK, "No locks available")
