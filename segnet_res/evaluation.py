@@ -154,7 +154,11 @@ def check_pictures(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
 
 
 def trained_on(
-    segmenter: Segmenter, dataset: SegmentationDataset, name: str = "the checkpoint"
+    segmenter: Segmenter,
+    dataset: SegmentationDataset,
+    name: str = "the checkpoint",
+    *,
+    digest: str | None = None,
 ) -> str | None:
     """Return a sentence when a model was trained on just the pictures of a split, else None.
 
@@ -162,10 +166,11 @@ def trained_on(
         segmenter: The model; without metadata nobody knows.
         dataset: The split.
         name: What the sentence calls the model.
+        digest: The split's fingerprint where that is known: all its files are read for it.
     """
     data = segmenter.metadata.data if segmenter.metadata is not None else {}
     known = training_fingerprints(data)
-    if not known or fingerprint(dataset) not in known:
+    if not known or (digest or fingerprint(dataset)) not in known:
         return None
     return (
         f"{name} was trained on these {len(dataset)} pictures of "

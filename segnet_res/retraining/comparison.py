@@ -13,7 +13,12 @@ from segnet_res.bootstrap import margins
 from segnet_res.checkpoint import checkpoint_name, digest
 from segnet_res.classes import ClassMap, background
 from segnet_res.data import SegmentationDataset, fingerprint, part_groups
-from segnet_res.evaluation import check_pictures, read_samples, trained_on
+from segnet_res.evaluation import (
+    check_pictures,
+    read_samples,
+    trained_on,
+    training_fingerprints,
+)
 from segnet_res.images import UInt8Array
 from segnet_res.inference import Segmenter
 from segnet_res.metrics import ConfusionMatrix
@@ -260,9 +265,19 @@ def _concluded(
         flips=flips,
         new_alarms=tuple(stems[~bad & called_after & ~called].tolist()),
         ended_alarms=tuple(stems[~bad & called & ~called_after].tolist()),
-        doubts=tuple(
-            doubt
-            for one, name in ((parent, parent.name), (candidate, "the candidate"))
-            if (doubt := trained_on(one.segmenter, exam.dataset, name)) is not None
-        ),
+        doubts=_doubts(parent, candidate, exam),
     )
+
+
+def _doubts(parent: Contender, candidate: Contender, exam: Exam) -> tuple[str, ...]:
+    """Name those that were trained on just these pictures."""
+    models = [parent.segmenter, candidate.segmenter]
+    if not any(one.metadata and training_fingerprints(one.metadata.data) for one in models):
+        return ()
+    # Once for both: all pictures are read for it.
+    digest = fingerprint(exam.dataset) if exam.golden else exam.fingerprint
+    found = [
+        trained_on(one, exam.dataset, name, digest=digest)
+        for one, name in zip(models, (parent.name, "the candidate"), strict=True)
+    ]
+    return tuple(doubt for doubt in found if doubt is not None)
