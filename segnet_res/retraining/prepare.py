@@ -15,7 +15,7 @@ from segnet_res.evaluation import training_fingerprints
 from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
 from segnet_res.retraining.folder import RetrainFolder
-from segnet_res.retraining.golden import load_golden
+from segnet_res.retraining.golden import GoldenSet, load_golden
 from segnet_res.retraining.heads import adapt
 from segnet_res.retraining.lineup import Lineup, changes_of, line_up
 from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
@@ -161,14 +161,15 @@ def _keep_apart(
     trained = seen["train"]
     # Also what is repeated, and so not validated on: an old picture that measures stays untrained.
     held = [*seen["val"], *seen["test"]]
+    notes: list[str] = []
     for path in request.goldens:
-        held += yield from _seen(load_golden(path).open(), 0, channels)
+        held += yield from _seen(_held_out(load_golden(path), notes), 0, channels)
     clashes = find_clashes(trained, held)
     if not request.leave_out:
         refuse(clashes)
     left_out = _LeftOut(
         {"train": {(clash.trained.dataset, clash.trained.stem) for clash in clashes}, "val": set()},
-        [f"left out of the training: {clash}" for clash in clashes],
+        notes + [f"left out of the training: {clash}" for clash in clashes],
     )
     for split, pictures in left_out.pictures.items():
         for old, new in find_repeated(seen[split]):
@@ -180,6 +181,21 @@ def _keep_apart(
             if not same_mask(old, new, split, sources, lineup):
                 left_out.notes.append(f"replaced by its newer mask: {old.name} is {new.name}")
     return left_out
+
+
+def _held_out(golden: GoldenSet, notes: list[str]) -> SegmentationDataset:
+    """Return the pictures of a golden set that must not be trained on."""
+    try:
+        return golden.open()
+    except DataError as error:
+        # Who corrects one of its masks makes it useless for comparisons, but not the retraining
+        # impossible that learns from other corrections.
+        left = golden.left()
+        notes.append(
+            f"{error}; nothing can be compared on it, but {len(left)} of its "
+            f"{len(golden.pictures)} pictures are there and kept out of the training"
+        )
+        return left
 
 
 def _seen(

@@ -239,6 +239,16 @@ def test_no_copy_of_a_golden_picture_is_trained_on(tmp_path, request_all, tiny_d
     request = replace(request_all, bases=(), goldens=(tmp_path / "golden.json",))
     with pytest.raises(DataError, match=r"\(dents train: q is tiny val: d\), and the scores"):
         list(work(asked(tmp_path / "run", request), 1))
+    # Also where somebody has corrected a mask of the golden set since.
+    mask = tiny_dataset / "masks" / "nested" / "c.png"
+    with Image.open(mask) as image:
+        write_mask(mask, np.zeros_like(np.asarray(image)))
+    with pytest.raises(DataError, match=r"\(dents train: q is tiny val: d\), and the scores"):
+        list(work(asked(tmp_path / "again", request), 2))
+    told = list(work(asked(tmp_path / "left", replace(request, leave_out=True)), 3))
+    assert told[-1].state == "finished"
+    assert "its mask has changed" in told[-1].notes[0]
+    assert told[-1].notes[0].endswith("2 of its 2 pictures are there and kept out of the training")
 
 
 def test_a_budget_of_time_sets_the_steps(tmp_path, request_all, monkeypatch):
