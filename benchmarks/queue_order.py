@@ -23,7 +23,7 @@ from measure import percent, write_measured, write_result
 from numpy.typing import NDArray
 
 from segnet_res import SegmentationDataset, Segmenter
-from segnet_res.checkpoint import checkpoint_name, short_hash
+from segnet_res.checkpoint import checkpoint_name, digest, short_hash
 from segnet_res.classes import ClassMap
 from segnet_res.images import UInt8Array
 from segnet_res.retraining.queue import FORMULA, WEIGHTS, Measured, Ranking
@@ -78,7 +78,7 @@ def run(checkpoint: Path, root: Path, split: str) -> dict[str, Any]:
         trained = set(SegmentationDataset(root, "train").stems)
         steps = learn(root, segmenter.channels, segmenter.metadata.conditions, cache, stems=trained)
         known = _value(steps)
-        ranking = Ranking(segmenter, known, cache, checkpoint=checkpoint)
+        ranking = Ranking(segmenter, known, cache, weights=digest(checkpoint))
         measured: list[Measured] = []
         wrong: list[int] = []
         areas: list[float] = []

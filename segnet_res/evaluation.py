@@ -1,7 +1,8 @@
 """How good a model is on a split of a dataset: one confusion matrix over all its pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,22 +153,47 @@ def check_pictures(segmenter: Segmenter, dataset: SegmentationDataset) -> None:
         )
 
 
-def trained_on(segmenter: Segmenter, dataset: SegmentationDataset) -> str | None:
+def trained_on(
+    segmenter: Segmenter,
+    dataset: SegmentationDataset,
+    name: str = "the checkpoint",
+    *,
+    digest: str | None = None,
+) -> str | None:
     """Return a sentence when a model was trained on just the pictures of a split, else None.
 
     Args:
         segmenter: The model; without metadata nobody knows.
         dataset: The split.
+        name: What the sentence calls the model.
+        digest: The split's fingerprint where that is known: all its files are read for it.
     """
     data = segmenter.metadata.data if segmenter.metadata is not None else {}
-    keys = ("fingerprint", "fingerprint_train", "fingerprint_val")
-    known = {data[key] for key in keys if key in data}
-    if not known or fingerprint(dataset) not in known:
+    known = training_fingerprints(data)
+    if not known or (digest or fingerprint(dataset)) not in known:
         return None
     return (
-        f"the checkpoint was trained on these {len(dataset)} pictures of "
+        f"{name} was trained on these {len(dataset)} pictures of "
         f"{dataset.info.name}, {dataset.split}, so its scores flatter; measure it on others"
     )
+
+
+def training_fingerprints(data: Mapping[str, Any]) -> set[str]:
+    """Return the fingerprints of all splits that a checkpoint was trained on.
+
+    They are those of its own training, of the datasets that a retraining put together, and of what
+    the checkpoints before it were trained on, whose weights it goes on from.
+
+    Args:
+        data: What its metadata say about the data; may come from anywhere.
+    """
+    before, sources = data.get("fingerprints_before"), data.get("sources")
+    found = [data.get(key) for key in ("fingerprint", "fingerprint_train", "fingerprint_val")]
+    found += before if isinstance(before, list) else []
+    for source in sources if isinstance(sources, list) else []:
+        if isinstance(source, dict):
+            found.append(source.get("fingerprint"))
+    return {one for one in found if isinstance(one, str)}
 
 
 def read_samples(dataset: SegmentationDataset) -> Iterator[Sample]:

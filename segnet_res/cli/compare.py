@@ -175,6 +175,8 @@ def print_comparison(result: "Comparison") -> None:
     ):
         say(f"{title:<9} {_rate(before)} before, {_rate(after)} after, of parts")
     _print_flips(result)
+    for doubt in result.doubts:
+        warn(doubt)
     if not scores.miou.enough:
         warn(
             f"a class in the mean is shown on fewer than {MIN_PARTS} parts, too few to tell "

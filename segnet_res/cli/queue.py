@@ -69,15 +69,18 @@ def queue(
     """
     from segnet_res.cli._console import warn
     from segnet_res.inference import Segmenter
+    from segnet_res.inference.identity import identity_of
     from segnet_res.retraining.queue_cache import QueueCache, default_cache
 
     check_json(json_file)
     segmenter = Segmenter.from_checkpoint(
         checkpoint, device, backend, tile=tile, overlap=overlap, precision=precision
     )
+    # A training may write its best checkpoint anew while the known pictures are looked at.
+    weights = identity_of(segmenter, checkpoint)["sha256"]
     with QueueCache(cache if cache is not None else default_cache()) as kept:
         known = _learn(segmenter, dataset, kept)
-        result = _rank(segmenter, checkpoint, folder, known, kept)
+        result = _rank(segmenter, weights, folder, known, kept)
     if json_file != STDOUT:
         _print(result, top)
     for failed in result.failed:
@@ -107,7 +110,7 @@ def _learn(segmenter: Segmenter, dataset: Path | None, cache: QueueCache) -> Kno
 
 
 def _rank(
-    segmenter: Segmenter, checkpoint: Path, folder: Path, known: Known, cache: QueueCache
+    segmenter: Segmenter, weights: str, folder: Path, known: Known, cache: QueueCache
 ) -> Queue:
     from segnet_res.cli._console import progress
     from segnet_res.inference.sources import Source
@@ -119,7 +122,7 @@ def _rank(
     if not pictures:
         raise source.nothing()
     found = [one for _, one in pictures]
-    steps = rank(segmenter, found, known, cache, checkpoint=checkpoint)
+    steps = rank(segmenter, found, known, cache, weights=weights)
     with progress("ranking", len(found), unit="pictures") as bar:
         while True:
             try:

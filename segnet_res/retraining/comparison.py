@@ -13,7 +13,12 @@ from segnet_res.bootstrap import margins
 from segnet_res.checkpoint import checkpoint_name, digest
 from segnet_res.classes import ClassMap, background
 from segnet_res.data import SegmentationDataset, fingerprint, part_groups
-from segnet_res.evaluation import check_pictures, read_samples
+from segnet_res.evaluation import (
+    check_pictures,
+    read_samples,
+    trained_on,
+    training_fingerprints,
+)
 from segnet_res.images import UInt8Array
 from segnet_res.inference import Segmenter
 from segnet_res.metrics import ConfusionMatrix
@@ -104,6 +109,7 @@ class Comparison:
         flips: Defects newly missed and newly found.
         new_alarms: Sound pictures that the candidate alone calls defective.
         ended_alarms: Sound pictures that the parent alone calls defective.
+        doubts: Sentences about a checkpoint that was trained on just these pictures.
     """
 
     parent: tuple[str, str]
@@ -117,6 +123,7 @@ class Comparison:
     flips: Flips
     new_alarms: tuple[str, ...]
     ended_alarms: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, texts and numbers for JSON."""
@@ -138,6 +145,7 @@ class Comparison:
             "flips": self.flips.to_dict(),
             "new_alarms": list(self.new_alarms),
             "ended_alarms": list(self.ended_alarms),
+            "doubts": list(self.doubts),
         }
 
     def _rates(self, which: str) -> dict[str, Any]:
@@ -257,4 +265,19 @@ def _concluded(
         flips=flips,
         new_alarms=tuple(stems[~bad & called_after & ~called].tolist()),
         ended_alarms=tuple(stems[~bad & called & ~called_after].tolist()),
+        doubts=_doubts(parent, candidate, exam),
     )
+
+
+def _doubts(parent: Contender, candidate: Contender, exam: Exam) -> tuple[str, ...]:
+    """Name those that were trained on just these pictures."""
+    models = [parent.segmenter, candidate.segmenter]
+    if not any(one.metadata and training_fingerprints(one.metadata.data) for one in models):
+        return ()
+    # Once for both: all pictures are read for it.
+    digest = fingerprint(exam.dataset) if exam.golden else exam.fingerprint
+    found = [
+        trained_on(one, exam.dataset, name, digest=digest)
+        for one, name in zip(models, (parent.name, "the candidate"), strict=True)
+    ]
+    return tuple(doubt for doubt in found if doubt is not None)

@@ -31,10 +31,14 @@ class RetrainFolder:
 
     Args:
         path: The folder.
+
+    Attributes:
+        place: Its absolute path; where it was moved to another disk and linked, that of the link.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.place = path.resolve() if path.name in ("", "..") else path.absolute()
         self.request = path / "request.json"
         self.data = path / "data"
         self.start = path / "start.safetensors"
@@ -47,7 +51,7 @@ class RetrainFolder:
     @property
     def name(self) -> str:
         """What people call it."""
-        return self.path.resolve().name
+        return self.place.name
 
     def ask(self, request: Request) -> None:
         """Write down what shall be done, into a new or empty folder.
@@ -155,7 +159,8 @@ class RetrainFolder:
     def held(self) -> bool:
         """Whether a process waits for its turn or works on the retraining."""
         try:
-            file = self.lock.open("r+b")
+            # For reading: whoever looks may be another user than the one who retrains.
+            file = self.lock.open("rb")
         except OSError:
             return False
         with file:

@@ -14,7 +14,7 @@ from typing import Any
 
 from segnet_res.classes import ClassMap
 from segnet_res.data import SegmentationDataset, load_info
-from segnet_res.data.dataset import check_stem, read_split
+from segnet_res.data.dataset import check_stem, index_images, index_masks, read_split
 from segnet_res.errors import DataError, UsageError
 from segnet_res.inference.manifest import digest_of_file
 
@@ -105,6 +105,18 @@ class GoldenSet:
         return SegmentationDataset(
             self.root, self.split, stems=[picture.stem for picture in self.pictures]
         )
+
+    def left(self) -> SegmentationDataset:
+        """Return those of the pictures that are still there, whatever became of them and the masks.
+
+        Enough to keep them out of a training; nothing can be measured on them.
+
+        Raises:
+            DataError: when the dataset is not there.
+        """
+        images, masks = index_images(self.root), index_masks(self.root)
+        stems = [one.stem for one in self.pictures if one.stem in images and one.stem in masks]
+        return SegmentationDataset(self.root, self.split, stems=stems)
 
     def check_held_out(self) -> None:
         """Refuse a set whose pictures were put into the training split of their dataset since.

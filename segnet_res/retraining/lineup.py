@@ -2,12 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from segnet_res.checkpoint import Metadata
 from segnet_res.classes import MAX_CLASSES, ClassMap, Color, background, default_color
 from segnet_res.errors import UsageError
 from segnet_res.images import UInt8Array
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What retrainings have made of classes whose old names masks may still use.
+
+    Attributes:
+        renamed: New name by old name.
+        dropped: For each class that was dropped the one that its pixels count as; None: ignored.
+    """
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def changes_of(metadata: Metadata | None) -> Changes:
+    """Return what the retraining that made a checkpoint, and those before it, made of classes."""
+    told: Any = {} if metadata is None else metadata.recipe.get("retrained")
+    found: dict[str, dict[str, Any]] = {"renamed": {}, "dropped": {}}
+    for one in (told.get("earlier"), told) if isinstance(told, dict) else ():
+        for key, names in found.items():
+            more = one.get(key) if isinstance(one, dict) else None
+            names |= more if isinstance(more, dict) else {}
+    return Changes(found["renamed"], found["dropped"])
 
 
 @dataclass(frozen=True)
@@ -17,9 +43,9 @@ class Lineup:
     Attributes:
         class_map: The classes of the candidate.
         carried: For each of them its label in the parent; None for a new class.
-        renamed: New name of a parent's class by its old one.
-        dropped: For each class that is dropped the one that its pixels count as; None: they are
-            ignored.
+        renamed: New name of a parent's class by its old one; also by those that it had before.
+        dropped: For each class that is dropped, or was before, the one that its pixels count as;
+            None: they are ignored.
     """
 
     class_map: ClassMap
@@ -56,6 +82,7 @@ def line_up(
     *,
     renamed: Mapping[str, str] | None = None,
     dropped: Mapping[str, str | None] | None = None,
+    earlier: Changes | None = None,
 ) -> Lineup:
     """Decide which classes a candidate knows.
 
@@ -69,6 +96,8 @@ def line_up(
         renamed: New name by old name of the parent's classes.
         dropped: Classes that are not carried over, each with the class that its pixels count as, or
             None when they shall be ignored.
+        earlier: What was made of the classes before, see `changes_of`: masks of that time mean the
+            same as ever. A dropped class that the new dataset names is a new one.
 
     Raises:
         UsageError: when a name is not known, or two classes would get one name.
@@ -81,7 +110,9 @@ def line_up(
     (('sound', 'fissure', 'dent'), (0, 1, None))
     """
     renamed, dropped = dict(renamed or {}), dict(dropped or {})
-    _check(parent, renamed, dropped)
+    earlier = Changes() if earlier is None else earlier
+    _check(parent, renamed, dropped, earlier)
+    _inherit(parent, datasets, renamed, dropped, earlier)
     labels = {
         renamed.get(name, name): label
         for label, name in enumerate(parent.names)
@@ -112,9 +143,39 @@ def _named(name: str, renamed: Mapping[str, str], where: ClassMap) -> str:
     return name if new in where.names and new not in renamed else new
 
 
-def _check(parent: ClassMap, renamed: Mapping[str, str], dropped: Mapping[str, str | None]) -> None:
+def _inherit(
+    parent: ClassMap,
+    datasets: Sequence[ClassMap],
+    renamed: dict[str, str],
+    dropped: dict[str, str | None],
+    earlier: Changes,
+) -> None:
+    """Add what was made before of classes that the parent knows no more."""
+    for old, new in earlier.renamed.items():
+        if old in parent.names or old in dropped:
+            continue
+        if new in dropped:
+            dropped[old] = dropped[new]
+        elif new in parent.names:
+            renamed[old] = renamed.get(new, new)
+    newest = datasets[0].names if datasets else ()
+    for old, target in earlier.dropped.items():
+        if old in parent.names or old in dropped or old in newest:
+            continue
+        if target is None or target in dropped:
+            dropped[old] = None if target is None else dropped[target]
+        elif target in parent.names:
+            dropped[old] = renamed.get(target, target)
+
+
+def _check(
+    parent: ClassMap,
+    renamed: Mapping[str, str],
+    dropped: Mapping[str, str | None],
+    earlier: Changes,
+) -> None:
     known = ", ".join(parent.names)
-    for name in [*renamed, *dropped]:
+    for name in [*renamed, *(name for name in dropped if name not in earlier.dropped)]:
         if name not in parent.names:
             raise UsageError(
                 f"no class of the parent is called {name!r}; it knows {known}: rename or drop these"

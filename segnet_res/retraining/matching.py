@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap, background
 from segnet_res.errors import DataError
 from segnet_res.images import UInt8Array
+from segnet_res.retraining.lineup import changes_of
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,13 @@ def match_classes(
 
 
 def renamings(metadata: Metadata | None) -> tuple[dict[str, str], dict[str, str]]:
-    """Return which classes a retraining renamed, and which it dropped to count as others.
+    """Return which classes retrainings renamed, and which they dropped to count as others.
 
     A class that was dropped for good is in neither, so that its defects count as missed.
     """
-    told: Any = {} if metadata is None else metadata.recipe.get("retrained")
-    if not isinstance(told, dict):
-        return {}, {}
-    renamed, dropped = (told.get(key) or {} for key in ("renamed", "dropped"))
-    return dict(renamed), {old: new for old, new in dropped.items() if new is not None}
+    changes = changes_of(metadata)
+    merged = {old: new for old, new in changes.dropped.items() if new is not None}
+    return dict(changes.renamed), merged
 
 
 def _heeded(names: Mapping[str, str] | None, candidate: ClassMap) -> dict[str, str]:

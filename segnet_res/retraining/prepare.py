@@ -2,21 +2,22 @@
 
 import math
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from segnet_res.checkpoint import Checkpoint, Metadata, read_metadata, short_hash
-from segnet_res.data import SegmentationDataset, class_pixels, load_info
+from segnet_res.data import SegmentationDataset, class_pixels, fingerprint, load_info
 from segnet_res.data.dataset import SPLITS
 from segnet_res.errors import DataError, UsageError
+from segnet_res.evaluation import training_fingerprints
 from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE
 from segnet_res.retraining.apart import Seen, find_clashes, refuse, see
 from segnet_res.retraining.folder import RetrainFolder
-from segnet_res.retraining.golden import load_golden
+from segnet_res.retraining.golden import GoldenSet, load_golden
 from segnet_res.retraining.heads import adapt
-from segnet_res.retraining.lineup import Lineup, line_up
+from segnet_res.retraining.lineup import Lineup, changes_of, line_up
 from segnet_res.retraining.plan import Plan, choose_options, fit_budget, measure_speed
 from segnet_res.retraining.probe import teach_new_rows
 from segnet_res.retraining.repeated import find_repeated, same_mask
@@ -90,6 +91,7 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
         [load_info(root).class_map for root in (request.dataset, *request.bases)],
         renamed=request.renamed,
         dropped=request.dropped,
+        earlier=changes_of(meta),
     )
     sources = [Sourced(root, place) for place, root in enumerate((request.dataset, *request.bases))]
     left_out = yield from _keep_apart(sources, request, lineup, meta.channels)
@@ -123,11 +125,13 @@ def _prepare(run: RetrainFolder, request: Request) -> Generator[str, None, dict[
     start.save(run.start)
     known: dict[str, Any] = {
         "parent": f"{request.checkpoint.stem} {short_hash(request.checkpoint)}",
-        "classes": _told(lineup),
+        "classes": _told(lineup, request),
         "ancestors": _ancestors(meta),
+        "before": sorted(training_fingerprints(meta.data)),
         "licence": request.licence or meta.licence,
         "notes": [
             *_first(left_out.notes),
+            *_flattering(sources, meta),
             *_notes(lineup, pixels.sum(axis=0).tolist(), request),
         ],
     }
@@ -157,14 +161,15 @@ def _keep_apart(
     trained = seen["train"]
     # Also what is repeated, and so not validated on: an old picture that measures stays untrained.
     held = [*seen["val"], *seen["test"]]
+    notes: list[str] = []
     for path in request.goldens:
-        held += yield from _seen(load_golden(path).open(), 0, channels)
+        held += yield from _seen(_held_out(load_golden(path), notes), 0, channels)
     clashes = find_clashes(trained, held)
     if not request.leave_out:
         refuse(clashes)
     left_out = _LeftOut(
         {"train": {(clash.trained.dataset, clash.trained.stem) for clash in clashes}, "val": set()},
-        [f"left out of the training: {clash}" for clash in clashes],
+        notes + [f"left out of the training: {clash}" for clash in clashes],
     )
     for split, pictures in left_out.pictures.items():
         for old, new in find_repeated(seen[split]):
@@ -176,6 +181,21 @@ def _keep_apart(
             if not same_mask(old, new, split, sources, lineup):
                 left_out.notes.append(f"replaced by its newer mask: {old.name} is {new.name}")
     return left_out
+
+
+def _held_out(golden: GoldenSet, notes: list[str]) -> SegmentationDataset:
+    """Return the pictures of a golden set that must not be trained on."""
+    try:
+        return golden.open()
+    except DataError as error:
+        # Who corrects one of its masks makes it useless for comparisons, but not the retraining
+        # impossible that learns from other corrections.
+        left = golden.left()
+        notes.append(
+            f"{error}; nothing can be compared on it, but {len(left)} of its "
+            f"{len(golden.pictures)} pictures are there and kept out of the training"
+        )
+        return left
 
 
 def _seen(
@@ -204,11 +224,19 @@ def _channels(meta: Metadata) -> Any:  # noqa: ANN401 - 1 or 3, as every checkpo
     return meta.channels
 
 
-def _told(lineup: Lineup) -> dict[str, Any]:
+def _told(lineup: Lineup, request: Request) -> dict[str, Any]:
+    def others(names: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        return {old: new for old, new in names.items() if old not in wanted}
+
     return {
         "added": list(lineup.added),
-        "renamed": dict(lineup.renamed),
-        "dropped": dict(lineup.dropped),
+        "renamed": dict(request.renamed),
+        "dropped": dict(request.dropped),
+        # Masks go on to use the names of that time, also at the next retraining.
+        "earlier": {
+            "renamed": others(lineup.renamed, request.renamed),
+            "dropped": others(lineup.dropped, request.dropped),
+        },
     }
 
 
@@ -228,7 +256,12 @@ def _descent(
         known["parent"],
         pools(training, plan.new_share),
         recipe={"retrained": {"new_share": plan.new_share} | known["classes"]},
-        data={"sources": sources, "ancestors": known["ancestors"]},
+        data={
+            "sources": sources,
+            "ancestors": known["ancestors"],
+            # Missing from plans of an earlier version.
+            "fingerprints_before": known.get("before", []),
+        },
     )
 
 
@@ -236,6 +269,17 @@ def _first(sentences: Sequence[str]) -> list[str]:
     """Return as many as anybody reads, and how many more there are."""
     more = len(sentences) - _MOST_TOLD
     return [*sentences[:_MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]
+
+
+def _flattering(sources: Sequence[Sourced], meta: Metadata) -> list[str]:
+    """Say which pictures the candidate is validated on although the parent was trained on them."""
+    known = training_fingerprints(meta.data)
+    return [
+        f"the parent was trained on val of {source.info.name} as well, so that the mIoU of the "
+        "candidate flatters; measure it on pictures that neither has seen"
+        for source in sources
+        if known and len(source.splits["val"]) and fingerprint(source.splits["val"]) in known
+    ]
 
 
 def _notes(lineup: Lineup, pixels: Sequence[int], request: Request) -> list[str]:
@@ -286,6 +330,7 @@ def check_request(request: Request) -> None:
         [info.class_map for info in infos],
         renamed=request.renamed,
         dropped=request.dropped,
+        earlier=changes_of(meta),
     )
     choose_options(meta.recipe, request.options, pictures=1, same_classes=True)
     _check_distinct((request.dataset, *request.bases))

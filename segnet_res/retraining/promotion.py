@@ -1,7 +1,8 @@
 """From a candidate to the checkpoint that serves: never by itself, and nothing is overwritten."""
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -294,7 +295,8 @@ def _check_unchanged(plan: Promotion, comparison: Comparison | None) -> None:
             f"{plan.registry.path}: {last.by} has made {last.checkpoint} serve meanwhile; compare "
             "the candidate with that one"
         )
-    parent = None if plan.parent is None else digest(plan.parent)
+    with _reading(plan):
+        parent = None if plan.parent is None else digest(plan.parent)
     known = (parent, plan.sha256)
     if comparison is not None and known != (comparison.parent[1], comparison.candidate[1]):
         raise _changed(plan)
@@ -303,12 +305,24 @@ def _check_unchanged(plan: Promotion, comparison: Comparison | None) -> None:
 def _copy(plan: Promotion) -> None:
     """Put the candidate beside the others, if it is still what was compared."""
     copied = hashlib.sha256()
-    with plan.candidate.open("rb") as source, atomic_write(plan.target) as file:
+    with _reading(plan), plan.candidate.open("rb") as source, atomic_write(plan.target) as file:
         while block := source.read(1 << 20):
             copied.update(block)
             file.write(block)
         if copied.hexdigest() != plan.sha256:
             raise _changed(plan)
+
+
+@contextmanager
+def _reading(plan: Promotion) -> Iterator[None]:
+    """Turn what the system says of a file that has gone into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{plan.candidate}: it or what it was compared with cannot be read any more "
+            f"({error.strerror}); put the file back, or compare again"
+        ) from error
 
 
 def _changed(plan: Promotion) -> CheckpointError:

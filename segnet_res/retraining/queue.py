@@ -163,10 +163,8 @@ class Ranking:
         segmenter: The model.
         known: The pictures that are known.
         cache: Where to look up and keep what was measured; None for nowhere.
-        checkpoint: The file that the model was opened from; None for a model without one.
-
-    Raises:
-        CheckpointError: when the file has gone meanwhile.
+        weights: SHA-256 of the file that the model was opened from, taken then: another one may
+            have its place by now. None for a model without a file.
     """
 
     def __init__(
@@ -175,7 +173,7 @@ class Ranking:
         known: Known,
         cache: QueueCache | None = None,
         *,
-        checkpoint: Path | None = None,
+        weights: str | None = None,
     ) -> None:
         self._segmenter = segmenter
         self._known = known
@@ -183,7 +181,9 @@ class Ranking:
         self._measured: list[Measured] = []
         self._failed: list[Failed] = []
         settings = settings_of(segmenter, None, threshold=0.0, min_region=0)
-        content = {"model": identity_of(segmenter, checkpoint)["sha256"], "share": SHARE} | settings
+        if weights is None:
+            weights = identity_of(segmenter, None)["sha256"]
+        content = {"model": weights, "share": SHARE} | settings
         text = json.dumps(content, sort_keys=True)
         self._settings = hashlib.sha256(text.encode()).hexdigest()
 
@@ -241,13 +241,13 @@ def rank(
     known: Known,
     cache: QueueCache | None = None,
     *,
-    checkpoint: Path | None = None,
+    weights: str | None = None,
 ) -> Generator[Measured | Failed, None, Queue]:
     """Rank pictures; yields each as it is measured, its value is the order.
 
     Arguments and errors are those of `Ranking`.
     """
-    ranking = Ranking(segmenter, known, cache, checkpoint=checkpoint)
+    ranking = Ranking(segmenter, known, cache, weights=weights)
     for found in pictures:
         yield ranking.add(found.name, found.path)
     return ranking.result()

@@ -146,7 +146,8 @@ def _launch(run: RetrainFolder) -> Progress:
         if child.poll() is not None:
             break
         time.sleep(0.02)
-    if _begun(run, ticket):
+    # Somebody else may have been quicker to go on with it; then it does.
+    if _begun(run, ticket) or run.held():
         return run.read_progress()
     raise TrainingError(
         f"{run.path}: no process of its own could be started; its last words are in {run.log}"

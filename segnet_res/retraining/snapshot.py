@@ -2,7 +2,8 @@
 
 Datasets grow while somebody corrects masks, and a training that is resumed must see what it saw
 before. Pictures are linked where the system can do that, so that they take no room. Masks, which
-people correct, some programs in place, are copied, or written anew where labels differ.
+people correct, some programs in place, are copied, or written anew where labels differ, or colours
+stand for them: those of the dataset need not be those of the candidate.
 """
 
 import json
@@ -19,7 +20,7 @@ from segnet_res.data.dataset import SPLITS
 from segnet_res.data.splits import write_splits
 from segnet_res.data.storage import copy_file, new_folder, storing
 from segnet_res.errors import DataError, TrainingError
-from segnet_res.images import Channels, UInt8Array, atomic_write, write_mask
+from segnet_res.images import Channels, UInt8Array, atomic_write, is_grey, write_mask
 from segnet_res.retraining.lineup import Lineup
 from segnet_res.training.descent import Pool
 
@@ -172,10 +173,10 @@ def _copy(
             continue
         image = dataset.image_path(index)
         _link(image, folder / "images" / source.prefix / image.relative_to(source.root / "images"))
-        mask = folder / "masks" / f"{name}.png"
+        before, mask = dataset.mask_path(index), folder / "masks" / f"{name}.png"
         labels = dataset.read_labels(index)
-        if _same(labels, table):
-            copy_file(dataset.mask_path(index), mask)
+        if _same(labels, table) and is_grey(before):
+            copy_file(before, mask)
         else:
             write_mask(mask, table[labels])
 

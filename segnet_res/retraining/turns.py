@@ -46,7 +46,7 @@ def wait_for_turn(run: RetrainFolder, ticket: int) -> Generator[str, None, IO[by
     Raises:
         StorageError: when nothing can be written there.
     """
-    root = run.path.resolve().parent
+    root = run.place.parent
     while not run.stop.exists():
         before = [
             other

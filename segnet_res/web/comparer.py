@@ -143,9 +143,11 @@ class Comparer:
     def _compare(self, request: Request) -> Reply:
         library = self._backend.checkpoints
         picture = self._backend.pictures.find(request.picture.source)
-        weights = library.weights(request.first)
+        names = (request.first, request.second)
+        weights = [library.weights(name) for name in names]
         with library.borrow(request.first) as one, library.borrow(request.second) as other:
-            check_weights(library, request.first, weights)
+            for name, known in zip(names, weights, strict=True):
+                check_weights(library, name, known)
             common = common_classes(one.class_map, other.class_map)
             read, stamp = read_stamped(picture.path)
             image = read.array
@@ -162,7 +164,9 @@ class Comparer:
         codes = difference_codes(first, second, common.class_map, truth)
         reply: Reply = {
             "image": {"name": picture.name, "width": first.shape[1], "height": first.shape[0]},
-            "models": [request.first, request.second],
+            "models": list(names),
+            # By these the page tells a checkpoint from one that took its place.
+            "weights": weights,
             "background": background(common.class_map),
             "ignore": common.class_map.ignore_index,
             **comparison_fields(first, second, codes, common, truth),
@@ -173,7 +177,7 @@ class Comparer:
         if request.numbers:
             return reply
         result = self._results.new(
-            picture, request.picture.source, stamp, request.first, weights, own_classes, image,
+            picture, request.picture.source, stamp, request.first, weights[0], own_classes, image,
             first, sides[0].confidence,
         )  # fmt: skip
         difference = result.folder / f"{result.stem}_differences.png"

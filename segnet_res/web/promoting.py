@@ -136,6 +136,7 @@ class CandidateComparison:
             self.notes += ("the golden set is another one than that of the promotion before",)
         if plan.parent is not None:
             self.comparison = yield from self._compared(plan.parent, exam)
+            self.notes += self.comparison.doubts
             self._forget(self.comparison)
             self._write(self.comparison)
         self.finished = True

@@ -72,11 +72,11 @@ class QueueWork:
             with ticket:
                 # Kept to the end: another checkpoint of this name would mix two models.
                 segmenter = stack.enter_context(self._library.borrow(self.model))
+                weights = self._library.weights(self.model)
             known = yield from self._learn(segmenter, cache)
             if known is None:
                 return
-            checkpoint = self._library.key(self.model)[0]
-            ranking = Ranking(segmenter, known, cache, checkpoint=checkpoint)
+            ranking = Ranking(segmenter, known, cache, weights=weights)
             done = yield from self._measure(ranking)
             self._take(ranking.result())
         yield Progress(self._before + done, self._total)

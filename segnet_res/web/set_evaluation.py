@@ -61,6 +61,7 @@ class SetEvaluation:
         self.files: dict[str, str] = {}
         self.limits_error: str | None = None
         self.doubt: str | None = None
+        self._weights = ""
         self._library = library
         self._judge = judge
         self.folder = folder
@@ -78,6 +79,7 @@ class SetEvaluation:
         if ticket is None:
             return
         with ticket, self._library.borrow(self.model) as segmenter:
+            self._weights = self._library.weights(self.model)
             self.class_map = self.set.class_map(segmenter)
             self.limits_error = limits_error(self._judge, self.class_map)
             self.doubt = self.set.doubt(segmenter)
@@ -130,8 +132,12 @@ class SetEvaluation:
         self.summary = Summary.of(self.rows, matrix, class_map, self._judge)
         about: dict[str, Any] = {
             "checkpoint": self.model,
+            "checkpoint_sha256": self._weights,
             "tta": self._library.tta,
             "set": self.set.title,
+            # More than there are rows where somebody stopped it.
+            "set_pictures": len(self.set.items),
+            "doubt": self.doubt,
         }
         table = write_csv(self.folder / "pictures.csv", self.rows, class_map)
         scores = write_json(

@@ -11,7 +11,7 @@ from segnet_res.classes import ClassMap, background, format_color
 from segnet_res.data import DatasetInfo, load_info
 from segnet_res.errors import CheckpointError, DataError, SegnetResError, UsageError
 from segnet_res.exported import is_export
-from segnet_res.retraining.lineup import Lineup, line_up
+from segnet_res.retraining.lineup import Lineup, changes_of, line_up
 from segnet_res.retraining.registry import serving
 from segnet_res.retraining.state import Request
 from segnet_res.web.backend import Backend
@@ -225,6 +225,7 @@ def _line_up(chosen: Chosen) -> Lineup:
         [info.class_map for info in chosen.infos],
         renamed=chosen.renamed,
         dropped=chosen.dropped,
+        earlier=changes_of(chosen.metadata),
     )
 
 

@@ -13,6 +13,8 @@ from playwright.sync_api import Page, expect
 
 from segnet_res.checkpoint import Checkpoint
 from segnet_res.classes import ClassMap
+from segnet_res.data import DatasetInfo, save_info
+from segnet_res.data.splits import write_splits
 from segnet_res.images import read_image
 from segnet_res.inference import Segmenter
 from segnet_res.metrics import ConfusionMatrix
@@ -44,8 +46,13 @@ def folder(checkpoints, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compare_server(start_with, folder):
-    return start_with("--checkpoints", folder)
+def data(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def compare_server(start_with, folder, data):
+    return start_with("--checkpoints", folder, "--data", data)
 
 
 @pytest.fixture
@@ -119,7 +126,7 @@ def test_two_checkpoints_on_one_picture(compare, part, segmenter, other):
     )
 
 
-def test_a_picture_that_is_chosen_twice_is_compared_and_counted_once(compare, part):
+def test_a_picture_that_is_chosen_twice_is_compared_and_counted_once(compare, part, folder):
     sample = compare.locator(".sr-compare .sr-samples button").first
     sample.dblclick()
     expect(compare.locator("[data-number=differ]")).to_be_visible()
@@ -128,6 +135,20 @@ def test_a_picture_that_is_chosen_twice_is_compared_and_counted_once(compare, pa
     choose(compare, part)
     compare.set_input_files("#sr-compare-image", [part])
     expect(compare.locator(".sr-compare-picture")).to_have_count(2)
+    # What a checkpoint found is not added up with what its successor finds.
+    both = compare.get_by_role("button", name="All compared")
+    expect(both).to_be_visible()
+    path = folder / "b-other.safetensors"
+    before, checkpoint = path.read_bytes(), Checkpoint.load(path)
+    replace(checkpoint, metadata=replace(checkpoint.metadata, licence="later")).save(path)
+    try:
+        sample = compare.locator(".sr-compare .sr-samples button").nth(1)
+        acted(compare, sample.click)
+        expect(compare.locator(".sr-compare-picture")).to_have_count(3)
+        expect(compare.locator(".sr-changes")).to_be_visible()
+        expect(both).to_have_count(0)
+    finally:
+        path.write_bytes(before)
 
 
 def test_a_mask_that_is_dropped_too_tells_who_is_right(compare, part, segmenter, tmp_path):
@@ -331,6 +352,25 @@ def test_checkpoints_for_other_things_get_a_sentence(compare, part):
     acted(compare, lambda: compare.locator("[data-side=B] select").select_option("b-other"))
     expect(alert).to_be_hidden()
     assert compare.evaluate("window.harmed") is None
+
+
+def test_datasets_are_those_that_there_are_when_their_list_is_opened(
+    open_page, compare_server, data
+):
+    for name in ("dents", "scratches"):
+        save_info(data / name, DatasetInfo(name, ClassMap.from_names(["sound", "dent"]), 1))
+        write_splits(data / name, {"val": ["p"]})
+    page = open_page(compare_server.url)
+    page.get_by_role("tab", name="Compare").click()
+    select = page.locator(".sr-compare-dataset select")
+    select.select_option('["scratches","val"]')
+    (data / "dents").rename(data / "oil")
+    select.focus()
+    names = select.locator("option")
+    expect(names).to_contain_text(["oil", "scratches"])
+    expect(select).to_have_value('["scratches","val"]')
+    shutil.rmtree(data / "oil")
+    shutil.rmtree(data / "scratches")
 
 
 def test_a_picture_goes_on_to_inspect_with_its_checkpoint(compare, act_and_wait):

@@ -176,6 +176,9 @@ def test_a_blind_candidate_is_looked_at_accepted_and_taken_back(open_train, plan
     header = page.locator("#sr-model")
     expect(header).to_have_value("blind")
     expect(header.locator("option").first).to_have_text("blind · serves")
+    # Whoever goes up to retrain next goes on from it.
+    page.locator(".sr-run-fresh").scroll_into_view_if_needed()
+    expect(page.locator("#sr-train-parent")).to_have_value("blind")
     go_back(page, plant)
     assert page.evaluate("window.harmed") is None
 

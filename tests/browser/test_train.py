@@ -265,6 +265,10 @@ def test_classes_are_renamed_and_dropped_in_the_form(open_train):
     expect(page.get_by_role("button", name="Start the retraining")).to_be_enabled()
     expect(name).to_have_value("gap")
     expect(page.get_by_label("What becomes of background").locator("option")).to_have_count(2)
+    # Another checkpoint knows none of these: what was chosen for them must not be in its way.
+    choose(page, "Checkpoint", "b-evil")
+    expect(page.locator("tr[data-class='${window.harmed=2}']")).to_be_visible()
+    expect(page.get_by_role("button", name="Start the retraining")).to_be_enabled()
 
 
 def test_a_split_is_frozen_and_kept_out_of_the_training(open_train, plant):

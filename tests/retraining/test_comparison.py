@@ -9,7 +9,7 @@ from PIL import Image
 
 from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
-from segnet_res.data import DatasetInfo, save_info
+from segnet_res.data import DatasetInfo, SegmentationDataset, fingerprint, save_info
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, UsageError
 from segnet_res.inference import Segmenter
@@ -196,6 +196,18 @@ def test_the_same_twice_changes_nothing_and_is_json(dataset):
     assert content["candidate"] == {"name": "new", "sha256": "new" * 8}
     assert content["flips"]["newly_missed"] == []
     assert content["escape"]["parts"]["after"]["of"] == 1
+
+
+def test_a_checkpoint_that_was_trained_on_the_pictures_is_named(dataset):
+    root = dataset(a=part(), b=part())
+    known = fingerprint(SegmentationDataset(root, "val"))
+    parent = contender("final", 10, recipe={"final": True})
+    parent.segmenter.metadata.data["fingerprint_val"] = known
+    _, result = compared(root, parent=parent)
+    (doubt,) = result.doubts
+    assert doubt.startswith("final was trained on these 2 pictures of parts, val, so its scores")
+    assert result.to_dict()["doubts"] == [doubt]
+    assert compared(root)[1].doubts == ()
 
 
 def test_what_is_trained_on_measures_nothing(dataset):

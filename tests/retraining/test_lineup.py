@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from segnet_res.checkpoint import Metadata
 from segnet_res.classes import ClassMap
 from segnet_res.errors import UsageError
-from segnet_res.retraining.lineup import line_up
+from segnet_res.retraining.lineup import changes_of, line_up
 
 PARENT = ClassMap.from_names(["sound", "crack", "chip"])
 
@@ -48,6 +49,34 @@ def test_a_dropped_class_may_count_as_another():
     line = line_up(PARENT, [PARENT], dropped={"chip": "crack"})
     assert line.class_map.names == ("sound", "crack")
     assert line.table(PARENT)[:3].tolist() == [0, 1, 1]
+
+
+def test_older_masks_mean_the_same_after_a_second_retraining():
+    told = {
+        "renamed": {"crack": "fissure"},
+        "dropped": {"chip": "fissure", "spot": None, "oil": None},
+        "earlier": {"renamed": {"rift": "fissure"}},
+    }
+    now = ClassMap.from_names(["sound", "fissure"])
+    parent = Metadata("any", now, 1, (0.0,), (1.0,), recipe={"retrained": told})
+    old = ClassMap.from_names(["sound", "crack", "chip", "spot", "rift", "oil"])
+    # Somebody wants oil back.
+    new = ClassMap.from_names(["sound", "fissure", "oil"])
+    line = line_up(now, [new, old], earlier=changes_of(parent))
+    assert line.class_map.names == ("sound", "fissure", "oil")
+    assert line.added == ("oil",)
+    assert line.table(old)[:6].tolist() == [0, 1, 1, 255, 1, 2]
+    # What is renamed or dropped now takes its old names along.
+    line = line_up(now, [new, old], renamed={"fissure": "gap"}, earlier=changes_of(parent))
+    assert line.table(old)[:6].tolist() == [0, 1, 1, 255, 1, 2]
+    options = {"dropped": {"fissure": None, "oil": None}, "earlier": changes_of(parent)}
+    line = line_up(now, [new, old], **options)
+    assert line.class_map.names == ("sound",)
+    assert line.table(old)[:6].tolist() == [0, 255, 255, 255, 255, 255]
+    # A class that came back under its name is that class.
+    again = ClassMap.from_names(["sound", "fissure", "crack"])
+    line = line_up(again, [again], earlier=changes_of(parent))
+    assert line.table(again)[:3].tolist() == [0, 1, 2]
 
 
 def test_names_may_be_handed_on():

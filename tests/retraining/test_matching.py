@@ -80,5 +80,8 @@ def test_what_a_retraining_says_of_its_classes():
     told = {"renamed": {"a": "b"}, "dropped": {"c": "b", "d": None}}
     metadata = Metadata("ressegnet", classes("b"), 1, (0.0,), (1.0,), recipe={"retrained": told})
     assert renamings(metadata) == ({"a": "b"}, {"c": "b"})
+    # Those of an earlier retraining count, too.
+    told["earlier"] = {"renamed": {"e": "b"}, "dropped": {"f": "b"}}
+    assert renamings(metadata) == ({"a": "b", "e": "b"}, {"c": "b", "f": "b"})
     assert renamings(Metadata("ressegnet", classes("b"), 1, (0.0,), (1.0,))) == ({}, {})
     assert renamings(None) == ({}, {})

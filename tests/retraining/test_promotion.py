@@ -208,6 +208,19 @@ def test_a_candidate_that_changed_since_it_was_compared(folder, golden, say_alwa
     assert serving(folder) == "old"
 
 
+@pytest.mark.parametrize("gone", ["checkpoints/old.safetensors", "new.safetensors"])
+def test_a_file_that_is_gone_since_it_was_compared(tmp_path, folder, golden, say_always, gone):
+    promoted(folder / "old.safetensors", folder, golden)
+    candidate = say_always("new.safetensors", SCRATCH, shade=1)
+    plan, exam = plan_promotion(candidate, folder), open_exam(golden)
+    comparison = compared(plan, exam)
+    (tmp_path / gone).unlink()
+    with pytest.raises(CheckpointError, match=r"cannot be read any more \(No such file.*put the"):
+        promote(plan, exam, comparison, by="Ada", why="better")
+    assert not (folder / "new.safetensors").exists()
+    assert serving(folder) == "old"
+
+
 def test_a_full_disk_leaves_what_was(folder, golden, say_always, monkeypatch):
     promoted(folder / "old.safetensors", folder, golden)
     candidate = say_always("new.safetensors", SCRATCH, shade=1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segnet_res.checkpoint import digest
 from segnet_res.classes import ClassMap
 from segnet_res.conditions import KnownConditions, measure
 from segnet_res.data.lookalike import Look, look
@@ -129,7 +130,7 @@ def test_an_unseen_defect_comes_first_and_copies_are_left_out(tmp_path):
     pictures.append(write(tmp_path / "again.png", plate(3)))
     (tmp_path / "damaged.png").write_bytes(b"nothing")
     pictures.append(Found("damaged.png", tmp_path / "damaged.png"))
-    result, told = ranked(rank(model, pictures, Known(), checkpoint=GOLDEN))
+    result, told = ranked(rank(model, pictures, Known(), weights=digest(GOLDEN)))
     names = {"stain.png", "stain-copy.png"}
     assert result.rows[0].name in names
     assert result.rows[0].score > 1.3 * result.rows[1].score

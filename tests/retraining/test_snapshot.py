@@ -1,11 +1,13 @@
 import os
+import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from segnet_res.data import SegmentationDataset, check_dataset, load_info
+from segnet_res.data import SegmentationDataset, check_dataset, load_info, save_info
 from segnet_res.data.annotations import DONE, Annotation, append_annotation
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, TrainingError
@@ -49,6 +51,25 @@ def test_a_snapshot_does_not_follow_its_source(tmp_path, new_dataset, tiny_datas
     mask.write_bytes((tmp_path / "other.png").read_bytes())  # into the very file, as `cp` does it
     write_splits(new_dataset, {"train": ["p"]})
     assert np.array_equal(SegmentationDataset(target, "train").read_labels(0), before)
+
+
+def test_masks_in_colours_keep_their_classes_where_those_of_another_dataset_count(
+    tmp_path, new_dataset
+):
+    # The same classes with the same labels, but two of them have each other's colour.
+    info = load_info(new_dataset)
+    first, second, third = info.class_map.colors
+    old = tmp_path / "old-dataset"
+    shutil.copytree(new_dataset, old)
+    class_map = replace(info.class_map, colors=(first, third, second))
+    save_info(old, replace(info, class_map=class_map))
+    labels = SegmentationDataset(old, "train").read_labels(0)
+    colors = np.array(class_map.colors, np.uint8)[labels]
+    Image.fromarray(colors).save(old / "masks" / "p.png")
+    target, _ = frozen(tmp_path, [new_dataset, old])
+    train = SegmentationDataset(target, "train")
+    assert train.class_map.colors == info.class_map.colors
+    assert np.array_equal(train.read_labels(train.stems.index("base1/p")), labels)
 
 
 def test_where_nothing_can_be_linked_files_are_copied(tmp_path, new_dataset, monkeypatch):

@@ -3,6 +3,7 @@ import json
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from segnet_res.data import fingerprint, locks
 from segnet_res.data.locks import take
 from segnet_res.data.splits import write_splits
 from segnet_res.errors import DataError, StorageError, TrainingError
+from segnet_res.evaluation import trained_on, training_fingerprints
 from segnet_res.images import write_mask
 from segnet_res.recipe import TrainConfig
 from segnet_res.retraining import prepare, probe
@@ -54,6 +56,10 @@ def assert_equal_weights(one, other):
 
 
 def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_checkpoint):
+    seen = SegmentationDataset(request_all.bases[0], "val")  # as the parent of a final training has
+    parent = Checkpoint.load(tiny_checkpoint)
+    data = parent.metadata.data | {"fingerprint_val": fingerprint(seen)}
+    replace(parent, metadata=replace(parent.metadata, data=data)).save(tiny_checkpoint)
     run = asked(tmp_path / "run", request_all)
     told = list(work(run, 7))
     states = list(dict.fromkeys(one.state for one in told))
@@ -68,6 +74,8 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     last = runs.status(run.path)
     assert (last.state, last.step, last.ticket) == ("finished", 4, 7)
     assert [row["epoch"] for row in last.metrics] == [1, 2]
+    assert any("the parent was trained on val of tiny as well" in note for note in last.notes)
+    assert not any("val of dents" in note for note in last.notes)
     assert {"loss", "miou", "iou_sound", "iou_dent", "iou_scratch"} <= last.metrics[0].keys()
 
     meta = Checkpoint.load(run.path / "best.safetensors").metadata
@@ -89,6 +97,12 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     segmenter = Segmenter.from_checkpoint(run.path / "best.safetensors", device="cpu")
     assert evaluate(segmenter, SegmentationDataset(request_all.dataset, "val")).miou > 0
 
+    # Nobody takes its scores on these for more than they are.
+    trained = [(request_all.dataset, "train"), (request_all.bases[0], "train")]
+    for root, split in [*trained, (request_all.bases[0], "val")]:
+        assert "its scores flatter" in trained_on(segmenter, SegmentationDataset(root, split))
+    assert trained_on(segmenter, SegmentationDataset(request_all.dataset, "val")) is None
+
     # Its own candidate remembers both.
     again = asked(
         tmp_path / "again",
@@ -99,8 +113,27 @@ def test_a_candidate_knows_where_it_comes_from(tmp_path, request_all, tiny_check
     list(work(again, 8))
     grandchild = Checkpoint.load(again.path / "best.safetensors").metadata
     assert grandchild.data["ancestors"] == [meta.parent]
+    assert training_fingerprints(meta.data) <= training_fingerprints(grandchild.data)
     assert grandchild.recipe["retrained"]["added"] == []
     assert grandchild.recipe["lr"] == pytest.approx(1.25e-4)
+
+
+def test_what_was_renamed_before_stays_so(tmp_path, request_all, tiny_checkpoint):
+    parent = Checkpoint.load(tiny_checkpoint)
+    renamed = {"scratch": "groove"}
+    classes = replace(parent.metadata.class_map, names=("sound", "groove"))
+    metadata = replace(
+        parent.metadata, class_map=classes, recipe={"retrained": {"renamed": renamed}}
+    )
+    replace(parent, metadata=metadata).save(tiny_checkpoint)
+    run = asked(tmp_path / "run", request_all)
+    list(prepare.prepare(run, run.read_request()))
+    # Both datasets go on to call it a scratch.
+    assert SegmentationDataset(run.data, "train").class_map.names == ("sound", "dent", "groove")
+    assert run.read_plan()["classes"] == {
+        "added": ["dent"], "renamed": {}, "dropped": {},
+        "earlier": {"renamed": renamed, "dropped": {}},
+    }  # fmt: skip
 
 
 def test_a_stopped_retraining_ends_as_an_uninterrupted_one(tmp_path, request_all):
@@ -206,6 +239,16 @@ def test_no_copy_of_a_golden_picture_is_trained_on(tmp_path, request_all, tiny_d
     request = replace(request_all, bases=(), goldens=(tmp_path / "golden.json",))
     with pytest.raises(DataError, match=r"\(dents train: q is tiny val: d\), and the scores"):
         list(work(asked(tmp_path / "run", request), 1))
+    # Also where somebody has corrected a mask of the golden set since.
+    mask = tiny_dataset / "masks" / "nested" / "c.png"
+    with Image.open(mask) as image:
+        write_mask(mask, np.zeros_like(np.asarray(image)))
+    with pytest.raises(DataError, match=r"\(dents train: q is tiny val: d\), and the scores"):
+        list(work(asked(tmp_path / "again", request), 2))
+    told = list(work(asked(tmp_path / "left", replace(request, leave_out=True)), 3))
+    assert told[-1].state == "finished"
+    assert "its mask has changed" in told[-1].notes[0]
+    assert told[-1].notes[0].endswith("2 of its 2 pictures are there and kept out of the training")
 
 
 def test_a_budget_of_time_sets_the_steps(tmp_path, request_all, monkeypatch):
@@ -245,6 +288,26 @@ def test_two_do_not_work_on_one(tmp_path, request_all):
         asked(tmp_path / "full" / "thesis.txt", request_all)
 
 
+def test_of_two_who_go_on_at_once_both_hear_that_it_goes_on(tmp_path, request_all, monkeypatch):
+    run = asked(tmp_path / "run", request_all)
+    run.write_progress(Progress("stopped", ticket=1, step=2))
+
+    class Refused:
+        """A process that has found the run held and ended."""
+
+        def __init__(self, *_, **__):
+            run.write_progress(Progress("training", ticket=2, step=2))
+
+        def poll(self):
+            return 2
+
+    monkeypatch.setattr(runs.subprocess, "Popen", Refused)
+    with run.holding():
+        assert runs.resume(run.path).ticket == 2
+    with pytest.raises(TrainingError, match="no process of its own could be started"):
+        runs.resume(run.path)
+
+
 def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
     def no_locks(*_, **__):
         raise OSError(errno.ENOLCK, "No locks available")
@@ -278,6 +341,21 @@ def test_one_at_a_time_in_the_order_of_the_tickets(tmp_path, request_all):
             assert stop.value.value is None
     assert list(runs.runs(tmp_path / "runs")) == ["c", "b", "a"]
     assert take(tmp_path / "runs" / LOCK_NAME).close() is None
+
+
+def test_the_retraining_of_another_user_is_seen_to_work(tmp_path, request_all, monkeypatch):
+    run = asked(tmp_path / "run", request_all)
+    run.write_progress(Progress("training", ticket=1))
+    opened = Path.open
+
+    def for_reading(path, mode="r", *args, **options):
+        if set(mode) & set("wax+"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, mode, *args, **options)
+
+    with run.holding():
+        monkeypatch.setattr(Path, "open", for_reading)
+        assert runs.status(run.path).state == "training"
 
 
 def test_a_process_that_was_killed_could_not_say_so(tmp_path, request_all):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -676,6 +677,33 @@ def test_a_ranking_that_is_stopped_gives_what_it_has_and_the_next_one_goes_on(
     scores = {row["file"]: row["score"] for row in again.rows}
     assert len(scores) == 3
     assert {file: scores[file] for file in first} == first
+
+
+def test_a_checkpoint_that_is_replaced_while_pictures_are_ranked_leaves_no_numbers_to_the_next(
+    tiny_library, folder_of_pictures, data, tmp_path
+):
+    from segnet_res.checkpoint import Checkpoint
+    from segnet_res.web.queue_work import QueueWork
+
+    path = tiny_library.folder / "tiny.safetensors"
+    before = path.read_bytes()
+    steps = QueueWork(
+        tiny_library, "tiny", folder_of_pictures, data / "parts", tmp_path / "q.sqlite"
+    ).run()
+    next(steps)
+    steps.send(False)
+    # Loaded by now; the pictures of the dataset are looked at.
+    tiny = Checkpoint.load(path)
+    replace(tiny, tensors={name: 2 * one for name, one in tiny.tensors.items()}).save(path)
+    for _ in steps:
+        pass
+    rows = []
+    for cache in ("q.sqlite", "fresh.sqlite"):
+        work = QueueWork(tiny_library, "tiny", folder_of_pictures, None, tmp_path / cache)
+        drive(work)
+        rows.append(work.rows)
+    assert rows[0] == rows[1]
+    path.write_bytes(before)
 
 
 def test_rankings_are_jobs_of_the_page(desk, data):

@@ -1,6 +1,6 @@
 """From a request of the Compare tab to its reply, without a browser and without torch."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,6 +92,7 @@ def test_two_models_on_one_picture(make_comparer, picture):
     assert (reply["kind"], reply["request"]) == ("comparison", 4)
     assert reply["image"] == {"name": "part.png", "width": 20, "height": 10}
     assert reply["models"] == ["a", "b"]
+    assert reply["weights"] == ["ab" * 32, "ab" * 32]
     scratch = reply["classes"][1]
     assert [side["pixels"] for side in scratch["sides"]] == [50, 30]
     assert [side["regions"] for side in scratch["sides"]] == [2, 1]
@@ -107,6 +108,23 @@ def test_two_models_on_one_picture(make_comparer, picture):
     # floor(255 * 0.75)
     assert set(np.unique(labels_of(files["confidence"]))) == {191}
     assert set(np.unique(labels_of(files["second_confidence"]))) == {191}
+
+
+@pytest.mark.parametrize("replaced", ["a", "b"])
+def test_a_checkpoint_that_is_replaced_meanwhile_is_named(
+    make_comparer, picture, monkeypatch, replaced
+):
+    comparer, asked = make_comparer(), []
+
+    def weights(_, name):
+        asked.append(name)
+        return f"{name} {asked.count(name) if name == replaced else 0}"
+
+    # Other weights each time it is asked for.
+    monkeypatch.setattr(TwoModels, "weights", weights)
+    monkeypatch.setattr(TwoModels, "borrow", lambda self, name: nullcontext(self.models[name]))
+    error = compare(comparer, picture)["error"]
+    assert error.startswith(f"the checkpoint {replaced} has changed since")
 
 
 def test_classes_of_the_second_are_brought_into_those_of_the_first(make_comparer, picture):

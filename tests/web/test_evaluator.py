@@ -122,7 +122,9 @@ def test_scores_on_what_was_trained_on_are_called_flattering(desk, data):
     known = fingerprint(SegmentationDataset(data / "parts", "val"))
     model = desk.backend.checkpoints.model
     model.metadata = SimpleNamespace(data={"fingerprint": "of train", "fingerprint_val": known})
-    assert "was trained on these 4 pictures of capped parts, val" in desk.run(VAL)["doubt"]
+    reply = desk.run(VAL)
+    assert "was trained on these 4 pictures of capped parts, val" in reply["doubt"]
+    assert json.loads(Path(reply["files"]["json"]).read_text())["doubt"] == reply["doubt"]
 
 
 def test_pictures_of_a_split_get_their_scores(desk):
@@ -392,6 +394,10 @@ def test_stopping_gives_the_totals_of_what_is_done(desk, gate):
     assert [row["name"] for row in reply["rows"]] == ["a_1", "a_2", "b_1"]
     assert reply["totals"]["images"] == 3
     assert Path(reply["files"]["csv"]).read_text("utf-8-sig").count("\n") == 4
+    # Whoever gets the file alone sees that it is not the whole set.
+    kept = json.loads(Path(reply["files"]["json"]).read_text())
+    assert (kept["images"], kept["set_pictures"]) == (3, 4)
+    assert (kept["checkpoint"], kept["checkpoint_sha256"]) == ("bright", "ab" * 32)
 
 
 def test_a_job_that_is_stopped_before_its_first_picture_has_no_totals(desk):

@@ -15,6 +15,7 @@ from PIL import Image
 from segnet_res.checkpoint import Checkpoint, Metadata, short_hash
 from segnet_res.classes import ClassMap
 from segnet_res.cli import app
+from segnet_res.data import SegmentationDataset, fingerprint
 from segnet_res.data.splits import write_splits
 from segnet_res.models import build_model
 from segnet_res.retraining.golden_making import make_golden
@@ -189,14 +190,22 @@ def test_what_lies_in_the_folder_keeps_its_name(desk, folder):
 
 def test_the_comparison_is_that_of_the_command(desk, finished_run, runner, folder, tmp_path):
     serve_old(desk)
-    candidate = finished_run("dents", SOUND, parent=f"old {short_hash(folder / 'old.safetensors')}")
+    known = fingerprint(SegmentationDataset(tmp_path / "data" / "tiny-dataset", "val"))
+    candidate = finished_run(
+        "dents",
+        SOUND,
+        parent=f"old {short_hash(folder / 'old.safetensors')}",
+        data={"fingerprint_val": known},
+    )
     reply = desk.compared()
+    assert "the candidate was trained on these 2 pictures of tiny, val" in reply["notes"][-1]
     assert (reply["parent"], reply["serving"], reply["title"]) == ("old", "old", "dents")
     assert reply["state"]["done"] == reply["state"]["total"] == 2
     target = tmp_path / "compared.json"
     words = [folder / "old.safetensors", candidate, tmp_path / "data" / "tiny.json"]
     result = runner.invoke(app, ["compare", *map(str, words), "--json", str(target)])
     assert result.exit_code == 1
+    assert f"warning: {reply['notes'][-1]}\n" in result.stderr
     told = json.loads(target.read_text())
     kept = json.loads(Path(reply["files"]["json"]).read_text())
     # The command calls a file of a run by its name.

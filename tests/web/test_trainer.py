@@ -340,10 +340,14 @@ def test_states_and_places_of_all_retrainings(desk):
     )
 
 
-def test_a_candidate_is_there_when_it_is_finished_and_whole(desk):
+def test_a_candidate_is_there_when_it_is_finished_and_whole(desk, tmp_path):
     run = desk.put("run", Progress("finished", ticket=1))
     assert desk.good("watch", run="run")["run"]["candidate"] is False
     (run.path / "best.safetensors").write_bytes(b"weights")
+    assert desk.good("watch", run="run")["run"]["candidate"] is True
+    # Moved to a larger disk, and linked.
+    run.path.rename(tmp_path / "moved")
+    run.path.symlink_to(tmp_path / "moved")
     assert desk.good("watch", run="run")["run"]["candidate"] is True
     run.write_progress(replace(run.read_progress(), state="stopped"))
     assert desk.good("watch", run="run")["run"]["candidate"] is False

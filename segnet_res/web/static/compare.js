@@ -10,6 +10,7 @@ import { keep, kept } from "./kept.js";
 import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, markSample, sampleList, sampleOf } from "./sources.js";
 import { t } from "./texts.js";
+import { fill } from "./train-fields.js";
 
 const CHOICE_KEY = "segnet-res:two-models";
 const KEPT_KEY = "segnet-res:compared";
@@ -168,14 +169,17 @@ class CompareTab {
 
   #listDatasets(datasets) {
     const options = Object.entries(datasets).flatMap(([name, splits]) =>
-      Object.entries(splits).map(([split, count]) => el("option", {
-        value: JSON.stringify([name, split]), text: t("compare.datasetOption", { name, split, count }),
-      })));
+      Object.entries(splits).map(([split, count]) => [
+        JSON.stringify([name, split]), t("compare.datasetOption", { name, split, count }),
+      ]));
     this.datasets.hidden = options.length === 0;
     const before = this.datasets.querySelector("select");
-    // A list that is open would close.
-    if (before?.options.length === options.length) return;
-    const select = el("select", { "aria-label": t("compare.datasetChoice") }, ...options);
+    if (before) return fill(before, options);
+    const look = () => this.#choices();
+    const select = el("select", {
+      "aria-label": t("compare.datasetChoice"), onpointerdown: look, onfocus: look,
+    });
+    fill(select, options);
     const add = el("button", {
       type: "button", class: "sr-tool", text: t("compare.addDataset"),
       onclick: () => this.#datasetChosen(...JSON.parse(select.value)),
@@ -339,6 +343,12 @@ class CompareTab {
     entry.sentAgain = false;
     entry.share = 1 - reply.codes[0].pixels / (width * height);
     this.list.update(entry);
+    // What a checkpoint found that was replaced meanwhile must not be added up with this.
+    for (const other of this.list.entries) {
+      if (!other.reply || String(other.reply.weights) === String(reply.weights)) continue;
+      other.reply = other.share = null;
+      this.list.update(other);
+    }
   }
 
   // A large picture takes its time; the seconds show that something goes on.

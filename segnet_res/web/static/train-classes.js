@@ -38,9 +38,11 @@ export class ClassTable {
   }
 
   // Another parent has other classes; those of the same name keep what was chosen for them.
+  forget(known) {
+    for (const old of [...this.changes.keys()]) if (!known.includes(old)) this.changes.delete(old);
+  }
+
   show(rows) {
-    const known = new Set(rows.map((row) => row.old));
-    for (const old of [...this.changes.keys()]) if (!known.has(old)) this.changes.delete(old);
     this.rows = rows;
     this.error.textContent = "";
     this.wait.hidden = true;

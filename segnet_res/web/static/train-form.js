@@ -18,6 +18,7 @@ export class TrainForm {
     this.taken = [];
     this.bases = new Map();
     this.named = false; // whether somebody has written a name
+    this.parentChosen = false; // whether somebody has chosen the checkpoint
     this.basesFor = null; // parent and dataset for which old pictures were proposed
     this.asked = 0;
     this.busy = false;
@@ -31,8 +32,10 @@ export class TrainForm {
     this.found = found;
     const parents = found.parents.map(({ name, serving }) =>
       [name, serving ? t("train.serves", { name }) : name]);
-    const first = found.parents.find(({ serving }) => serving)?.name ?? window.segnetResModel?.name;
-    fill(this.parent, parents, first);
+    const serves = found.parents.find(({ serving }) => serving)?.name;
+    fill(this.parent, parents, serves ?? window.segnetResModel?.name);
+    // Another one may have been promoted: what it has learnt is gone on from, unless somebody chose.
+    if (serves && !this.parentChosen) this.parent.value = serves;
     this.parentNote.textContent = found.doubt ?? (parents.length ? "" : t("train.noParent"));
     const datasets = found.datasets.filter(({ splits }) => splits.train);
     fill(this.dataset, datasets.map(({ name, splits }) => [name, t("train.datasetCounts", {
@@ -61,7 +64,12 @@ export class TrainForm {
 
   #build(onStart) {
     const changed = () => this.#chosen();
-    this.parent = el("select", { id: "sr-train-parent", onchange: changed });
+    this.parent = el("select", {
+      id: "sr-train-parent", onchange: () => {
+        this.parentChosen = true;
+        changed();
+      },
+    });
     this.parentNote = el("p", { class: "sr-note" });
     this.dataset = el("select", { id: "sr-train-dataset", onchange: changed });
     this.datasetNote = el("p", { class: "sr-note", hidden: true, text: t("train.noDatasets") });
@@ -158,6 +166,8 @@ export class TrainForm {
       this.classes.clear();
       return this.#update();
     }
+    const parent = this.found.parents.find(({ name }) => name === this.parent.value);
+    this.classes.forget(parent?.classes.map(({ name }) => name) ?? []);
     this.matching = true;
     this.#update();
     try {
