@@ -352,9 +352,15 @@ def full_tables() -> str:
 
 
 def short_tables() -> str:
-    """Return for each data set and budget how the default stands to plain SegNet and to peers."""
-    lines = []
-    for (generation, data, _, budget), rows in read_results().items():
+    """Return for each data set how the default stands to plain SegNet and to peers.
+
+    Of several budgets and generations it is the one with the most rows.
+    """
+    results, lines = read_results(), []
+    fullest = {key[1]: key for key in sorted(results, key=lambda key: len(results[key]))}
+    for (generation, data, size, budget), rows in results.items():
+        if fullest[data] != (generation, data, size, budget):
+            continue
         chosen = [
             f"| {network} | {loss} | {_seeds(runs)} | {_percent(run['miou'] for run in runs)} "
             f"| {runs[0]['parameters'] / 1e6:.2f} |"
