@@ -35,7 +35,6 @@ class Kind:
     Attributes:
         name: What `--save` calls it, and the folder in the target.
         suffix: Of its files.
-        says: What is in it, as a part of a sentence.
         pixels: Makes its pixels, each from what lies at its own place alone, so that a large
             picture can be written strip by strip; None where a file is no picture.
         needs_image: Whether the photograph in its own colours is needed.
@@ -45,7 +44,6 @@ class Kind:
 
     name: str
     suffix: str
-    says: str
     pixels: Pixels | None
     needs_image: bool = False
     needs_confidence: bool = False
@@ -106,30 +104,26 @@ KINDS: dict[str, Kind] = {
         Kind(
             "masks",
             ".png",
-            "class indices as 8-bit grey PNG",
             lambda _image, labels, _confidence, _classes: labels,
         ),
         Kind(
             "colors",
             ".png",
-            "the classes in their colours as RGB PNG",
             lambda _image, labels, _confidence, classes: classes.palette()[labels],
         ),
         Kind(
             "overlays",
             ".jpg",
-            "the classes painted over the picture",
             lambda image, labels, _confidence, classes: overlay(image, labels, classes),
             needs_image=True,
         ),
         Kind(
             "confidence",
             ".png",
-            "grey PNG, 255 = certain",
             lambda _image, _labels, confidence, _classes: confidence_image(confidence),
             needs_confidence=True,
         ),
-        Kind("polygons", ".json", "the outline of every region as COCO JSON", None),
+        Kind("polygons", ".json", None),
     )
 }
 

@@ -5,9 +5,6 @@ from typing import Any
 
 from segnet_res.images import atomic_write
 
-# Columns of the history that are not the IoU of a class.
-FIXED = ("epoch", "loss", "lr", "miou", "pixel_accuracy", "images_per_second", "seconds")
-
 
 def draw_curves(history: list[dict[str, Any]], path: Path) -> None:
     """Draw loss, mIoU and the IoU of each class over the epochs as PNG.
@@ -15,7 +12,7 @@ def draw_curves(history: list[dict[str, Any]], path: Path) -> None:
     Of a final training, which has no scores, only the loss.
 
     Args:
-        history: One dictionary an epoch, keys `FIXED` and ``iou_<class>``; None draws no point.
+        history: One dictionary an epoch, keys as in ``metrics.csv``; None draws no point.
         path: The PNG file.
 
     Raises:

@@ -41,7 +41,6 @@ export default {
 
   addTitle: "Add a checkpoint",
   addHint: "Drop a .safetensors file here, or choose one. It is looked at before it appears; nothing is overwritten.",
-  addButton: "Choose a file",
   sending: "Sending {name} …",
   checking: "Looking at {name} …",
   added: "{name} has been added.",
