@@ -32,6 +32,19 @@ def test_nothing_sticks_out(open_page, size, dark, act_and_wait):
         assert stage["y"] + stage["height"] <= size[1]
 
 
+def test_no_text_runs_under_the_arrow_of_a_list(page):
+    for tab in ("Evaluate", "Batch", "Compare"):
+        page.get_by_role("tab", name=tab).click()
+    page.wait_for_selector("#sr-batch-folder", state="attached")
+    # The arrows that we draw ourselves reach 20 pixels in.
+    room = page.locator("select").evaluate_all(
+        """(lists) => lists.filter((list) => getComputedStyle(list).appearance === "none")
+            .map((list) => parseFloat(getComputedStyle(list).paddingRight))"""
+    )
+    assert len(room) > 5
+    assert min(room) > 20
+
+
 def test_text_is_readable_in_dark_mode(open_page, act_and_wait):
     page = open_page(color_scheme="dark")
     page.wait_for_selector("[data-samples]")
