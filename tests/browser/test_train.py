@@ -189,6 +189,7 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     )  # fmt: skip
     done = Progress("stopped", ticket=2, epochs=2, of=9, metrics=rows_of(0.5, 0.75, ious=ious))
     plant.put("curves", done, OIL_CLASSES)
+    plant.put("short 1", Progress("stopped", ticket=0, of=40, epochs=1, estimate=30.0))
     failed = "pictures that are there to measure by; leave them out with --leave-out"
     run = plant.put("failed 1", Progress("failed", ticket=3, doing=failed))
     run.log.write_text("error: pictures\n")
@@ -197,7 +198,7 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     page = open_train()
     names = [row.get_attribute("data-run") for row in page.locator(".sr-run-list li").all()]
     assert [name for name in names if name != "oil 1"] == [
-        "failed 1", "curves", "stopped 1", "damaged 1",
+        "failed 1", "curves", "stopped 1", "short 1", "damaged 1",
     ]  # fmt: skip
     show(page, "stopped 1", "stopped")
     expect(page.locator(".sr-run-now")).to_have_text("stopped at 20 %")
@@ -207,6 +208,9 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     expect(page.locator(".sr-run-notes")).to_contain_text("shows fray")
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
     expect(page.get_by_role("button", name="Compare and promote")).to_be_hidden()
+
+    show(page, "short 1", "stopped")
+    expect(page.locator(".sr-run-estimate")).to_contain_text("40 steps in 1 epoch:")
 
     show(page, "curves", "stopped")
     page.locator("summary", has_text="The numbers of each epoch").click()
