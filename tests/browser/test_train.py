@@ -319,6 +319,14 @@ def test_nothing_leaves_a_smaller_window(open_train, plant):
         "x" * 60, Progress("stopped", ticket=10, metrics=rows_of(0.5, ious=ious)), EVIL_CLASSES
     )
     page = open_train()
+    choose(page, "Checkpoint", "a-tiles")
+    wait_for_form(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    frame = page.locator(".sr-train-part", has=page.locator("table")).bounding_box()
+    table = page.locator(".sr-train-classes").bounding_box()
+    assert table["x"] + table["width"] <= frame["x"] + frame["width"]
+    # Its names are words, not letters below each other.
+    assert page.locator("tr[data-class=crack] .sr-name").bounding_box()["height"] < 30
     choose(page, "Checkpoint", "b-evil")
     wait_for_form(page)
     parts = [".sr-run-list", ".sr-train-part >> nth=4", ".sr-train-start"]
