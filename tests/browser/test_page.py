@@ -62,6 +62,9 @@ def test_text_is_readable_in_dark_mode(open_page, act_and_wait):
         color = page.locator(part).first.evaluate("node => getComputedStyle(node).color")
         brightness = sum(int(value) for value in color[4:-1].split(",")[:3]) / 3
         assert brightness > 150, f"{part} is {color} on a dark page"
+    # So that boxes to tick are no white spots.
+    box = page.locator(".sr-legend input[type=checkbox]").first
+    assert box.evaluate("node => getComputedStyle(node).colorScheme") == "dark"
 
 
 def test_models_have_cards_and_broken_ones_a_reason(page, checkpoints):
