@@ -89,6 +89,7 @@ export default {
   missingParent: "Choose a checkpoint.",
   missingDataset: "Choose the dataset with the new pictures.",
   missingClasses: "Correct what stands below the classes.",
+  missingNumbers: "Correct the numbers that are marked.",
 
   progress: "Progress of {name}",
   stepOf: "step {step} of {of}",
