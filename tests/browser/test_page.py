@@ -27,7 +27,9 @@ def test_nothing_sticks_out(open_page, size, dark, act_and_wait):
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size[0], part
     # The last of the views ends where their row does.
-    row, last = (page.locator(part).bounding_box() for part in (".sr-modes", ".sr-modes :last-child"))
+    row, last = (
+        page.locator(part).bounding_box() for part in (".sr-modes", ".sr-modes :last-child")
+    )
     assert last["x"] + last["width"] <= row["x"] + row["width"] + 1
     if size[0] >= 1366:
         # The viewer is seen whole, without scrolling.
