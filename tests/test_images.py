@@ -625,7 +625,7 @@ def test_permission_denied_is_told(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr("pathlib.Path.open", refuse)
-    with pytest.raises(StorageError, match=r"a.png: cannot be written \(Permission denied\); free"):
+    with pytest.raises(StorageError, match=r"a.png: cannot be written \(Permission denied\); get"):
         write_mask(tmp_path / "a.png", GREY)
 
 

@@ -278,7 +278,8 @@ def _show(now: "Progress", last: "Progress | None") -> None:
         for text in now.notes:
             warn(text)
         rate = "" if now.rate is None else f", {now.rate:.1f} images/s"
-        say(f"{now.of:,} steps in {now.epochs} epochs{rate}: about {_time(now.estimate)}")
+        epochs = "1 epoch" if now.epochs == 1 else f"{now.epochs} epochs"
+        say(f"{now.of:,} steps in {epochs}{rate}: about {_time(now.estimate)}")
     for row in now.metrics[len(last.metrics) if last else 0 :]:
         say(_line(row, now))
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from segnet_res.errors import StorageError
+from segnet_res.images.files import not_written
 
 
 @contextmanager
@@ -50,10 +51,7 @@ def storing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"{target}: cannot be written ({error.strerror or error}); "
-            "free some room or choose another place"
-        ) from error
+        raise not_written(target, error) from error
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -55,7 +55,13 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "free some room or choose another place"
-        ) from error
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: OSError) -> StorageError:
+    """Return what to say when the system refuses to write ``path``, with the remedy."""
+    refused = isinstance(error, PermissionError)
+    remedy = "get the right to write there" if refused else "free some room"
+    return StorageError(
+        f"{path}: cannot be written ({error.strerror or error}); {remedy} or choose another place"
+    )

@@ -119,14 +119,14 @@ def _fields(content: dict[str, Any], class_names: Sequence[str]) -> list[str]:
     shares, regions = content["shares"] or {}, content["regions"] or {}
     measured = [shares.get(name) for name in class_names]
     measured += [regions.get(name) for name in class_names]
+    # Reasons end in full stops, notes do not.
+    joined = {
+        "reasons": " ".join(content["reasons"] or ()),
+        "notes": "; ".join(content["notes"] or ()),
+    }
+    content = content | joined
     values = [*(content[key] for key in _FIRST), *measured, *(content[key] for key in _LAST)]
-    return [_text(value) for value in values]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value))
-    return "" if value is None else str(value)
+    return ["" if value is None else str(value) for value in values]
 
 
 def _line(fields: list[str]) -> bytes:

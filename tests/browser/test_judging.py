@@ -75,6 +75,30 @@ def test_limits_of_a_class_give_reasons(shown, act_and_wait):
     expect(shown.locator(".sr-verdict strong")).to_have_text("Within the limits")
 
 
+def test_a_limit_with_a_comma_counts_and_what_is_no_number_is_marked(shown):
+    field = shown.locator(".sr-limit input")
+    counts = "window.segnetResJudge.limits.share"
+    # Key by key: a field of the browser's own takes no comma where its language has a point.
+    for text, share in (("0,5", 0.5), (".25", 0.25), ("2", 2)):
+        field.select_text()
+        field.press_sequentially(text)
+        assert shown.evaluate(counts) == share
+    for text in ("-3", "x"):
+        field.select_text()
+        field.press_sequentially(text)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_have_attribute("title", "Write a number from 0 to 100, like 0.5.")
+        # What is seen is what counts.
+        field.press("Tab")
+        expect(field).to_have_value("2")
+        expect(field).not_to_have_attribute("aria-invalid", "true")
+        assert shown.evaluate(counts) == 2
+    shown.locator(".sr-limits summary").click()
+    pixels = shown.get_by_label("crack: allowed area of the largest region in pixels")
+    pixels.press_sequentially("1.5")
+    expect(pixels).to_have_attribute("aria-invalid", "true")
+
+
 def test_a_file_of_limits_judges_alone(shown, tmp_path, act_and_wait):
     spec = tmp_path / "tile.yaml"
     spec.write_text("title: Tile 7\nclasses: {crack: {max_count: 0}}\nothers: {}\n")

@@ -26,10 +26,28 @@ def test_nothing_sticks_out(open_page, size, dark, act_and_wait):
         box = page.locator(part).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size[0], part
+    # The last of the views ends where their row does.
+    row, last = (
+        page.locator(part).bounding_box() for part in (".sr-modes", ".sr-modes :last-child")
+    )
+    assert last["x"] + last["width"] <= row["x"] + row["width"] + 1
     if size[0] >= 1366:
         # The viewer is seen whole, without scrolling.
         stage = page.locator(".sr-stage").bounding_box()
         assert stage["y"] + stage["height"] <= size[1]
+
+
+def test_no_text_runs_under_the_arrow_of_a_list(page):
+    for tab in ("Evaluate", "Batch", "Compare"):
+        page.get_by_role("tab", name=tab).click()
+    page.wait_for_selector("#sr-batch-folder", state="attached")
+    # The arrows that we draw ourselves reach 20 pixels in.
+    room = page.locator("select").evaluate_all(
+        """(lists) => lists.filter((list) => getComputedStyle(list).appearance === "none")
+            .map((list) => parseFloat(getComputedStyle(list).paddingRight))"""
+    )
+    assert len(room) > 5
+    assert min(room) > 20
 
 
 def test_text_is_readable_in_dark_mode(open_page, act_and_wait):
@@ -46,6 +64,9 @@ def test_text_is_readable_in_dark_mode(open_page, act_and_wait):
         color = page.locator(part).first.evaluate("node => getComputedStyle(node).color")
         brightness = sum(int(value) for value in color[4:-1].split(",")[:3]) / 3
         assert brightness > 150, f"{part} is {color} on a dark page"
+    # So that boxes to tick are no white spots.
+    box = page.locator(".sr-legend input[type=checkbox]").first
+    assert box.evaluate("node => getComputedStyle(node).colorScheme") == "dark"
 
 
 def test_models_have_cards_and_broken_ones_a_reason(page, checkpoints):

@@ -189,6 +189,7 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     )  # fmt: skip
     done = Progress("stopped", ticket=2, epochs=2, of=9, metrics=rows_of(0.5, 0.75, ious=ious))
     plant.put("curves", done, OIL_CLASSES)
+    plant.put("short 1", Progress("stopped", ticket=0, of=40, epochs=1, estimate=30.0))
     failed = "pictures that are there to measure by; leave them out with --leave-out"
     run = plant.put("failed 1", Progress("failed", ticket=3, doing=failed))
     run.log.write_text("error: pictures\n")
@@ -197,7 +198,7 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     page = open_train()
     names = [row.get_attribute("data-run") for row in page.locator(".sr-run-list li").all()]
     assert [name for name in names if name != "oil 1"] == [
-        "failed 1", "curves", "stopped 1", "damaged 1",
+        "failed 1", "curves", "stopped 1", "short 1", "damaged 1",
     ]  # fmt: skip
     show(page, "stopped 1", "stopped")
     expect(page.locator(".sr-run-now")).to_have_text("stopped at 20 %")
@@ -207,6 +208,9 @@ def test_states_numbers_and_remedies_of_retrainings(open_train, plant):
     expect(page.locator(".sr-run-notes")).to_contain_text("shows fray")
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
     expect(page.get_by_role("button", name="Compare and promote")).to_be_hidden()
+
+    show(page, "short 1", "stopped")
+    expect(page.locator(".sr-run-estimate")).to_contain_text("40 steps in 1 epoch:")
 
     show(page, "curves", "stopped")
     page.locator("summary", has_text="The numbers of each epoch").click()
@@ -246,6 +250,14 @@ def test_classes_are_renamed_and_dropped_in_the_form(open_train):
     choose(page, "Dataset with the corrected pictures", "oil")
     wait_for_form(page)
     form = page.locator(".sr-train-form")
+    page.locator("summary", has_text="More options").click()
+    rate = page.get_by_label("Learning rate", exact=True)
+    rate.press_sequentially("0,001x")
+    expect(page.get_by_role("button", name="Start the retraining")).to_be_disabled()
+    expect(page.locator("#sr-train-why")).to_have_text("Correct the numbers that are marked.")
+    rate.press("Backspace")
+    expect(rate).to_have_value("0,001")
+    wait_for_form(page)
     choose(page, "What becomes of crack", "rename")
     name = page.get_by_label("New name of crack")
     expect(name).to_be_focused()
@@ -315,6 +327,14 @@ def test_nothing_leaves_a_smaller_window(open_train, plant):
         "x" * 60, Progress("stopped", ticket=10, metrics=rows_of(0.5, ious=ious)), EVIL_CLASSES
     )
     page = open_train()
+    choose(page, "Checkpoint", "a-tiles")
+    wait_for_form(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    frame = page.locator(".sr-train-part", has=page.locator("table")).bounding_box()
+    table = page.locator(".sr-train-classes").bounding_box()
+    assert table["x"] + table["width"] <= frame["x"] + frame["width"]
+    # Its names are words, not letters below each other.
+    assert page.locator("tr[data-class=crack] .sr-name").bounding_box()["height"] < 30
     choose(page, "Checkpoint", "b-evil")
     wait_for_form(page)
     parts = [".sr-run-list", ".sr-train-part >> nth=4", ".sr-train-start"]

@@ -15,6 +15,7 @@ from PIL import Image
 from segnet_res.errors import DeviceError, StorageError, UsageError
 from segnet_res.inference import FolderRun, predict_folder
 from segnet_res.inference.outputs import Kind
+from segnet_res.inference.report import write_report
 from tests.inference.conftest import make_segmenter, mask, names, run, save
 
 
@@ -100,6 +101,17 @@ def test_of_several_pages_the_first_is_taken_and_that_is_said(segmenter, tmp_pat
     assert results["a.tif"].record.notes == ("first of 3 pages",)
     assert read_rows(report)[0]["notes"] == "first of 3 pages"
     assert mask(tmp_path / "out/masks/a.png").min() == 1
+
+
+def test_notes_of_a_picture_are_told_apart_in_the_table(tmp_path):
+    path = tmp_path / "r.csv"
+    reasons = ["dent: 2 regions, none is allowed.", "dent: the largest region is 9 px."]
+    row = {"path": "a.tif", "notes": ["first of 3 pages", "noise 9 is high"], "reasons": reasons}
+    write_report(path, [row, {"path": "b.png"}], ["sound"])
+    first, second = read_rows(path)
+    assert first["notes"] == "first of 3 pages; noise 9 is high"
+    assert first["reasons"] == " ".join(reasons)
+    assert (second["notes"], second["reasons"]) == ("", "")
 
 
 def test_memory_that_runs_out_skips_one_picture(segmenter, source, tmp_path, monkeypatch):

@@ -212,6 +212,7 @@ def url(backend, monkeypatch, tmp_path):
     """A page in a process of its own, in whose folder the files of the guide lie."""
     folder = backend.checkpoints.folder
     (folder / "tiny.safetensors").rename(folder / "magnetic-tile.safetensors")
+    (folder / "z-broken.safetensors").write_bytes(b"nonsense")
     tiles = backend.folders.dataset("tiles")
     shutil.copy(tiles / "images" / "a.png", tmp_path / "part.png")
     shutil.copy(tiles / "masks" / "a.png", tmp_path / "part_mask.png")
@@ -235,7 +236,10 @@ def test_the_examples_of_the_guide_run(url, capsys):
         assert "http://127.0.0.1:7860" in example
         exec(compile(example.replace("http://127.0.0.1:7860", url), "api.md", "exec"), {})
         printed.append(capsys.readouterr().out.splitlines())
-    assert printed[0] == ["magnetic-tile None None"]
+    good, broken = printed[0]
+    assert good == "magnetic-tile None"
+    assert broken.startswith("z-broken ")
+    assert "z-broken.safetensors" in broken
     *rows, verdict = printed[1]
     assert [line.split()[0] for line in rows] == ["sound", "scratch"]
     assert sum(int(line.split()[1]) for line in rows) == 32 * 32

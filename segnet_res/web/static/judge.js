@@ -2,6 +2,7 @@
 // `window.segnetResJudge` and hear of changes by "segnet-res:judge".
 
 import { el, icon, recall, remember, swatch } from "./dom.js";
+import { numberInput, putNumber } from "./numbers.js";
 import { t } from "./texts.js";
 
 const KEY = "segnet-res:judge";
@@ -53,7 +54,7 @@ export class JudgeControls {
   }
 
   #build() {
-    const { threshold, min_region: region, limits } = this.set;
+    const { threshold, min_region: region } = this.set;
     this.threshold = el("input", {
       type: "range", min: 0, max: 100, step: 1, value: threshold, id: "sr-threshold",
       "aria-describedby": "sr-threshold-help",
@@ -64,15 +65,14 @@ export class JudgeControls {
       type: "range", min: 0, max: REGIONS.length - 1, step: 1, value: stepOf(region), id: "sr-region",
       oninput: () => this.#change({ min_region: REGIONS[Number(this.region.value)] }),
     });
-    this.regionExact = el("input", {
-      type: "number", min: 0, max: 1e9, step: 1, value: region, class: "sr-exact",
-      "aria-label": t("inspect.regionExact"),
-      oninput: () => {
-        const value = Math.round(Number.parseFloat(this.regionExact.value));
-        if (value >= 0 && value <= 1e9) this.#change({ min_region: value }, this.regionExact);
+    this.regionExact = numberInput({
+      most: 1e9, whole: true, value: region, class: "sr-exact", "aria-label": t("inspect.regionExact"),
+      onNumber: (value) => {
+        if (value !== null && value >= 0) this.#change({ min_region: value }, this.regionExact);
       },
+      onchange: () => putNumber(this.regionExact, this.set.min_region),
     });
-    this.share = this.#limitInput(t("inspect.limitShare"), limits.share, { max: 100 }, (value) => {
+    this.share = this.#limitInput(t("inspect.limitShare"), () => this.set.limits.share, { most: 100 }, (value) => {
       this.#change({ limits: { ...this.set.limits, share: value } });
     });
     this.sliders = el("section", { class: "sr-sliders", "aria-label": t("inspect.counts") },
@@ -113,12 +113,11 @@ export class JudgeControls {
         scope: "col", text: t(`inspect.rule-${rule}`), title: t(`inspect.ruleHelp-${rule}`),
       })));
     const rows = classes.map((row) => {
-      const given = this.set.limits.classes[row.name] ?? {};
       const cells = RULES.map((rule) => {
         const label = t("inspect.limitOf", { name: row.name, rule: t(`inspect.ruleHelp-${rule}`) });
-        const most = rule === "share" ? 100 : 1e6 - 1;
-        const step = rule === "share" ? "any" : 1;
-        return el("td", {}, this.#limitInput(label, given[rule], { max: most, step }, (value) => {
+        const kind = rule === "share" ? { most: 100 } : { most: 1e6 - 1, whole: true };
+        const counts = () => this.set.limits.classes[row.name]?.[rule];
+        return el("td", {}, this.#limitInput(label, counts, kind, (value) => {
           this.#limitClass(row.name, rule, value);
         }));
       });
@@ -130,14 +129,14 @@ export class JudgeControls {
     this.#reflect(null);
   }
 
-  #limitInput(label, value, { max, step = "any" }, act) {
-    const input = el("input", {
-      type: "number", min: 0, max, step, value: value ?? null, placeholder: "–", "aria-label": label,
-      oninput: () => {
-        const number = Number.parseFloat(input.value);
-        if (input.value === "" && !input.validity.badInput) act(null);
-        else if (number >= 0 && number <= max) act(number);
+  // counts() tells what counts; when somebody leaves the field nothing else may stand there.
+  #limitInput(label, counts, kind, act) {
+    const input = numberInput({
+      ...kind, value: counts() ?? null, placeholder: "–", "aria-label": label,
+      onNumber: (number) => {
+        if (!Number.isNaN(number)) act(number);
       },
+      onchange: () => putNumber(input, counts() ?? null),
     });
     return input;
   }

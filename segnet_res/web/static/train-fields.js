@@ -31,13 +31,6 @@ export function section(number, key, ...children) {
     el("legend", { text: t("train.formHead", { number, title }) }), ...children);
 }
 
-// A field for a number; empty is null.
-export function numberField(id, attributes = {}) {
-  return el("input", { type: "number", id, inputmode: "decimal", min: "0", step: "any", ...attributes });
-}
-
-export const numberOf = (input) => (input.value === "" ? null : Number(input.value));
-
 // What a new retraining of a dataset is called unless somebody says otherwise.
 export function freeName(dataset, taken, today = new Date()) {
   const plain = dataset.split("/").at(-1).replace(/[^\p{L}\p{N}_ .()+-]/gu, "_").replace(/^[^\p{L}\p{N}_]+/u, "");

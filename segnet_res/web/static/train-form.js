@@ -2,9 +2,10 @@
 
 import { el } from "./dom.js";
 import { field } from "./evaluate-set.js";
+import { numberInput, numberOf } from "./numbers.js";
 import { t } from "./texts.js";
 import { ClassTable } from "./train-classes.js";
-import { checkBox, fill, freeName, numberField, numberOf, section } from "./train-fields.js";
+import { checkBox, fill, freeName, section } from "./train-fields.js";
 import { GoldenChoice } from "./train-goldens.js";
 
 const ADVANCED = ["new_share", "epochs", "steps", "batch", "crop", "lr", "seed"];
@@ -81,8 +82,11 @@ export class TrainForm {
     });
     this.baseList = el("ul", { class: "sr-train-checks" });
     this.baseNote = el("p", { class: "sr-note", role: "status" });
-    this.minutes = numberField("sr-train-minutes", { placeholder: t("train.minutesHint") });
-    this.numbers = Object.fromEntries(ADVANCED.map((key) => [key, numberField(`sr-train-${key}`)]));
+    const number = (key, attributes) => numberInput({
+      id: `sr-train-${key}`, onNumber: () => this.#update(), ...attributes,
+    });
+    this.minutes = number("minutes", { placeholder: t("train.minutesHint") });
+    this.numbers = Object.fromEntries(ADVANCED.map((key) => [key, number(key)]));
     const leave = checkBox("sr-train-leave-out", t("train.leaveOut"), null, false, () => {});
     this.leaveOut = leave.box;
     this.alert = el("div", { class: "sr-alert", role: "alert", hidden: true });
@@ -203,7 +207,9 @@ export class TrainForm {
 
   #update() {
     const missing = !this.parent.value ? "missingParent" : !this.dataset.value ? "missingDataset"
-      : !this.matching && !this.classes.good ? "missingClasses" : null;
+      : !this.matching && !this.classes.good ? "missingClasses"
+      : [this.minutes, ...Object.values(this.numbers)].some((input) => Number.isNaN(numberOf(input)))
+      ? "missingNumbers" : null;
     this.why.textContent = missing ? t(`train.${missing}`) : "";
     this.button.textContent = t(this.busy ? "train.starting" : "train.start");
     this.button.disabled = this.busy || this.matching || missing !== null;

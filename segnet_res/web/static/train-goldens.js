@@ -33,7 +33,7 @@ export class GoldenChoice {
       el("div", { class: "sr-train-fields" }, field(t("train.freezeDataset"), this.dataset),
         field(t("train.freezeSplit"), this.split), this.button),
       this.bar.node, this.said, this.wrong);
-    this.node = el("div", {}, el("p", { class: "sr-note", text: t("train.goldenNote") }), this.list,
+    this.node = el("div", { class: "sr-train-goldens" }, el("p", { class: "sr-note", text: t("train.goldenNote") }), this.list,
       this.none, this.freeze);
   }
 
@@ -49,7 +49,8 @@ export class GoldenChoice {
     this.boxes.clear();
     this.list.replaceChildren(...goldens.map((golden, i) => {
       const { name, error, dataset, split, pictures } = golden;
-      const note = error ?? t("train.goldenCount", { dataset, split, count: pictures });
+      const key = pictures === 1 ? "train.goldenCountOne" : "train.goldenCount";
+      const note = error ?? t(key, { dataset, split, count: pictures });
       const { box, node } = checkBox(`sr-golden-${i}`, name, note, !error && !left.has(name), () => {});
       box.disabled = Boolean(error);
       node.classList.toggle("sr-train-wrong", Boolean(error));
@@ -73,7 +74,8 @@ export class GoldenChoice {
     const splits = this.datasets.find(({ name }) => name === this.dataset.value)?.splits ?? {};
     // Validation chooses the best epoch: what is left for the end is the better measure.
     const names = ["test", "val"].filter((name) => splits[name]);
-    fill(this.split, names.map((name) => [name, t("train.freezeSplitCount", { name, count: splits[name] })]));
+    fill(this.split, names.map((name) => [name,
+      t(splits[name] === 1 ? "train.freezeSplitOne" : "train.freezeSplitCount", { name, count: splits[name] })]));
   }
 
   async #freeze() {

@@ -109,7 +109,7 @@ export class RunView {
     this.#set(this.doing, working || state === "waiting" ? doing : "");
     const told = of && estimate && state !== "finished";
     this.#set(this.estimate, told
-      ? t("train.estimate", { of: of.toLocaleString("en"), epochs, time: duration(estimate) }) : "");
+      ? t("train.estimate", { of: of.toLocaleString("en"), spoken: spoken(epochs), time: duration(estimate) }) : "");
   }
 
   #messages({ state, error, doing, notes, log, stopping, candidate }) {
@@ -167,7 +167,7 @@ export class RunView {
     add("factBy", request.by);
     add("factTime", request.minutes === null ? "" : t("train.factBudget", { minutes: request.minutes }));
     add("factOptions", plan && t("train.factOptionsText", {
-      ...plan, lr: Number(plan.lr).toPrecision(2), share: Math.round(100 * plan.new_share),
+      ...plan, spoken: spoken(plan.epochs), lr: Number(plan.lr).toPrecision(2), share: Math.round(100 * plan.new_share),
     }));
     this.facts.replaceChildren(el("h3", { text: t("train.facts") }), rows);
   }
@@ -180,6 +180,10 @@ export class RunView {
     if (this.told?.startsWith(`${name} `)) this.aloud.textContent = `${name}: ${stateWords(short)}`;
     this.told = told;
   }
+}
+
+function spoken(epochs) {
+  return t(epochs === 1 ? "train.epochCountOne" : "train.epochCount", { epochs });
 }
 
 function classChanges({ renamed, dropped }, plan) {

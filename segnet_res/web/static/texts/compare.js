@@ -32,7 +32,7 @@ export default {
   waitingFor: "Waiting: {ahead} before you",
   tooLarge: "{name} has {size} MB, the page takes up to {limit}; cut the picture into parts, or use segnet-res predict",
   notUploaded: "{name} could not be uploaded ({reason}); check that the page's server still runs, and try again",
-  oneCheckpoint: "Two checkpoints are needed, and the folder has {count}; put another one there, or train one.",
+  oneCheckpoint: "Two checkpoints are needed, and the folder has {count}; put more there, or train them.",
   mapTitle: "Where they differ",
   changesTitle: "Changes by class",
   equal: "The two masks are equal",
