@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segnet_res.cli._console import EXIT_UNUSABLE, note, progress, say, warn
+from segnet_res.cli._console import EXIT_UNUSABLE, counted, note, progress, say, warn
 from segnet_res.cli._options import is_given
 from segnet_res.errors import UsageError
 from segnet_res.recipe import NEW_CLASS_SHARE, NEW_SHARE, TrainConfig
@@ -278,8 +278,8 @@ def _show(now: "Progress", last: "Progress | None") -> None:
         for text in now.notes:
             warn(text)
         rate = "" if now.rate is None else f", {now.rate:.1f} images/s"
-        epochs = "1 epoch" if now.epochs == 1 else f"{now.epochs} epochs"
-        say(f"{now.of:,} steps in {epochs}{rate}: about {_time(now.estimate)}")
+        steps, epochs = counted(now.of, "step"), counted(now.epochs, "epoch")
+        say(f"{steps} in {epochs}{rate}: about {_time(now.estimate)}")
     for row in now.metrics[len(last.metrics) if last else 0 :]:
         say(_line(row, now))
 
