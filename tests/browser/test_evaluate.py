@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -365,11 +366,17 @@ def test_nothing_leaves_a_smaller_window(open_page, data_server, width, height, 
     page.get_by_role("tab", name="Evaluate").click()
     page.wait_for_selector(".sr-evaluate[data-sets]")
     page.get_by_role("radio", name="Own files").check(force=True)
+    for files in pairs:
+        # A name without a place to break it at.
+        files.append(shutil.copy(files[0], files[0].with_stem("x" * 90)))
     page.set_input_files("#sr-evaluate-pictures", pairs[0])
     page.set_input_files("#sr-evaluate-masks", pairs[1])
-    expect(page.locator(".sr-match")).to_contain_text("3 pairs")
+    expect(page.locator(".sr-match")).to_contain_text("4 pairs")
     measure(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # All columns of the table are seen.
+    table = page.locator(".sr-picture-scroll")
+    assert table.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
     for part in (".sr-set", ".sr-picture-table", ".sr-totals"):
         box = page.locator(part).bounding_box()
         assert box["x"] >= 0

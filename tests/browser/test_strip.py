@@ -46,6 +46,24 @@ def drop(page: Page, selector: str, files: dict[str, bytes]) -> None:
     page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
 
 
+def test_a_finger_removes_only_what_shows_that_it_can_be_removed(open_page, pictures):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.wait_for_selector("[data-samples='6']")
+    page.set_input_files("#sr-image", pictures)
+    all_done(page)
+    items = page.locator(".sr-strip-list li")
+    # In the corner of the next one nothing is to be seen.
+    items.nth(1).scroll_into_view_if_needed()
+    box = items.nth(1).locator("button").last.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(items.nth(1).locator("button").first).to_have_attribute("aria-current", "true")
+    assert items.count() == 3
+    # Now it is, and large enough for a finger.
+    assert min(box["width"], box["height"]) >= 24
+    items.nth(1).get_by_role("button", name="Remove: part-2.png").tap()
+    expect(items).to_have_count(2)
+
+
 def test_after_another_checkpoint_took_its_place_all_are_inspected_anew(
     open_page, start_with, checkpoints, pictures, tmp_path, act_and_wait
 ):

@@ -3,6 +3,7 @@
 
 import { tile } from "./batch-tiles.js";
 import { el, fileUrl, icon, percent, recall, remember, swatch } from "./dom.js";
+import { grouped } from "./legend.js";
 import { t } from "./texts.js";
 
 const PAGE_ROWS = 50;
@@ -247,7 +248,7 @@ export class BatchTable {
     ];
     if (this.background !== null) cells.push(share(row.defects));
     for (const { index } of this.classes) cells.push(share(row.shares[index]));
-    cells.push(number(row.regions ?? ""),
+    cells.push(number(row.regions === null ? "" : grouped(row.regions)),
       number(row.confidence === null ? "" : row.confidence.toFixed(3)));
     return el("tr", {
       "data-name": row.name, "data-state": row.state,
