@@ -314,7 +314,8 @@ def read_results() -> dict[Budget, dict[Row, Runs]]:
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text())
         config, jobs = result["config"], result.get("jobs", 1)
-        budget = (f"{result['epochs']} epochs of {config['steps'] or 'as many'} steps, "
+        steps = f"{config['steps']} steps" if config["steps"] else "all pictures"
+        budget = (f"{result['epochs']} epochs of {steps}, "
                   f"{config['batch']} crops of {config['crop']} pixels, on {result['machine']}"
                   f"{f', {jobs} runs beside each other' if jobs > 1 else ''}")  # fmt: skip
         generation = result.get("generation", 1)
@@ -367,6 +368,9 @@ def short_tables() -> str:
             for (network, loss), runs in rows.items()
             if network in PEERS or (network, loss) in SHORT
         ]
+        # One row has nothing to stand beside.
+        if len(chosen) < 2:
+            continue
         lines += [f"{data}, generation {generation}: {budget}.", "",
                   "| network | loss | seeds | mIoU | M parameters |",
                   "|---|---|---:|---:|---:|", *chosen, ""]  # fmt: skip
