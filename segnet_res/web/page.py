@@ -55,11 +55,11 @@ def build_page(backend: Backend) -> gr.Blocks:
         with gr.Tabs(elem_id="sr-tabs"):
             with gr.Tab("Inspect", id="inspect", elem_id="sr-tab-inspect"):
                 inspect = inspect_tab.build(backend)
-            with gr.Tab("Evaluate", id="evaluate"):
+            with gr.Tab("Evaluate", id="evaluate", elem_id="sr-tab-evaluate"):
                 evaluate_tab.build(backend)
-            with gr.Tab("Batch", id="batch"):
+            with gr.Tab("Batch", id="batch", elem_id="sr-tab-batch"):
                 batch_tab.build(backend)
-            with gr.Tab("Compare", id="compare"):
+            with gr.Tab("Compare", id="compare", elem_id="sr-tab-compare"):
                 compare_tab.build(backend)
             if backend.accepts_annotations:
                 with gr.Tab("Annotate", id="annotate", elem_id="sr-tab-annotate"):
@@ -68,7 +68,7 @@ def build_page(backend: Backend) -> gr.Blocks:
                 with gr.Tab("Train", id="train", elem_id="sr-tab-train"):
                     train_tab.build(backend)
                     promote_tab.build(backend)
-            with gr.Tab("Models", id="models"):
+            with gr.Tab("Models", id="models", elem_id="sr-tab-models"):
                 models = models_tab.build(backend, header)
 
         def opened(request: gr.Request) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

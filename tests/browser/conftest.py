@@ -197,7 +197,7 @@ def open_page(
         contexts.append(context)
 
         def only_the_page(request: Request) -> None:
-            if not request.url.startswith((url, "data:", "blob:")):
+            if not request.url.startswith((url.partition("#")[0], "data:", "blob:")):
                 problems.append(f"outside request: {request.url}")
 
         # Not `route`, which asks here before every request: there are hundreds of them.

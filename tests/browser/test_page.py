@@ -37,6 +37,46 @@ def test_nothing_sticks_out(open_page, size, dark, act_and_wait):
         assert stage["y"] + stage["height"] <= size[1]
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_address_follows_the_tab(open_page, server, width):
+    page = open_page(viewport={"width": width, "height": 800})
+
+    def shown(tab: str) -> None:
+        expect(page.locator(f"#sr-tab-{tab}")).to_be_visible()
+        expect(page.locator("#sr-tabs > [role=tabpanel]:visible")).to_have_count(1)
+
+    def choose(tab: str) -> None:
+        if width < 500:
+            page.get_by_role("button", name="More tabs").click()
+            page.locator(".overflow-dropdown").get_by_text(tab).click()
+        else:
+            page.get_by_role("tab", name=tab).click()
+
+    choose("Compare")
+    page.wait_for_url("**/#compare")
+    choose("Models")
+    page.wait_for_url("**/#models")
+    page.go_back()
+    shown("compare")
+    page.reload()
+    page.wait_for_selector("[data-samples]", state="attached")
+    shown("compare")
+    page.go_back()
+    shown("inspect")
+    assert page.url.rstrip("/") == server.url.rstrip("/")
+    page.go_forward()
+    shown("compare")
+
+
+def test_an_address_without_a_tab_of_this_page_shows_the_first(open_page, server):
+    # This page has nowhere to train.
+    for tab in ("train", "\\'nowhere"):
+        page = open_page(f"{server.url}/#{tab}")
+        page.wait_for_selector("[data-samples]")
+        page.get_by_role("tab", name="Batch").click()
+        page.wait_for_url("**/#batch")
+
+
 def test_no_text_runs_under_the_arrow_of_a_list(page):
     for tab in ("Evaluate", "Batch", "Compare"):
         page.get_by_role("tab", name=tab).click()

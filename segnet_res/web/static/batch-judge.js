@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { count } from "./batch-source.js";
+import { openTab } from "./tabs.js";
 import { t } from "./texts.js";
 
 const FIELDS = ["threshold", "min_region", "limits", "spec", "spec_name"];
@@ -13,7 +14,7 @@ export class BatchJudge {
     this.node = el("section", { class: "sr-card sr-batch-judge", "aria-label": t("batch.judgeTitle") },
       el("h2", { text: t("batch.judgeTitle") }), this.list,
       el("button", {
-        type: "button", class: "sr-tool", text: t("batch.judgeChange"), onclick: showInspect,
+        type: "button", class: "sr-tool", text: t("batch.judgeChange"), onclick: () => openTab("inspect"),
       }));
     document.addEventListener("segnet-res:judge", () => {
       this.#tell();
@@ -54,8 +55,4 @@ function canonical(value) {
   return JSON.stringify(value, (_, part) => (part && typeof part === "object" && !Array.isArray(part)
     ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
     : part));
-}
-
-function showInspect() {
-  document.getElementById("sr-tab-inspect-button")?.click();
 }

@@ -3,6 +3,7 @@
 // "segnet-res:refresh" they say that the list has changed, and which one of it shall be chosen.
 
 import { el, forgetAll, recall, remember, score } from "./dom.js";
+import { followAddress } from "./tabs.js";
 import { t } from "./texts.js";
 
 const CHOICE_KEY = "segnet-res:model";
@@ -70,6 +71,7 @@ export function start({ element, value, onValue, send }) {
   }
   onValue(receive);
   receive();
+  followAddress();
 }
 
 // Logging out is a form, so that no link of another site can do it. Whoever logs in next at the same

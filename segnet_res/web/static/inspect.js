@@ -10,7 +10,7 @@ import { Messages, waitingText } from "./messages.js";
 import { sortFiles } from "./pairing.js";
 import { DropBox, acceptDrops, keepPage, markSample, sampleList, sampleOf } from "./sources.js";
 import { FilmStrip } from "./strip.js";
-import { tabButton } from "./tabs.js";
+import { openTab, tabButton } from "./tabs.js";
 import { t } from "./texts.js";
 import { Viewer } from "./viewer.js";
 
@@ -21,9 +21,6 @@ const MAX_PICTURES = 300;
 const REST_MS = 400;
 
 const KEPT_KEY = "segnet-res:inspected";
-
-// Where nobody may change datasets there is no such tab.
-const annotateTab = () => tabButton("annotate", "Annotate");
 
 export function start(parts) {
   new InspectTab(parts);
@@ -152,7 +149,7 @@ class InspectTab {
 
   // Another tab opens pictures here: {pictures: [{source, reference, name}], index, mode, model}.
   #opened({ pictures, index = 0, mode = null, model = null }) {
-    document.getElementById("sr-tab-inspect-button")?.click();
+    openTab("inspect");
     const entries = pictures.map(({ source, reference = null, name = null }) => new Entry({
       source, reference, name: name ?? source.stem ?? source.file ?? source.name ?? "", lazy: true,
     }));
@@ -388,7 +385,7 @@ class InspectTab {
       index: this.entries.indexOf(this.current), model: this.model,
     };
     window.segnetResAnnotate = detail;
-    annotateTab().click();
+    openTab("annotate");
     document.dispatchEvent(new CustomEvent("segnet-res:annotate", { detail }));
   }
 
@@ -432,7 +429,7 @@ class InspectTab {
     this.seen = entry;
     this.messages.fail(result.reference_error ?? entry.notice ?? this.leftOut);
     this.messages.warn(result.warnings);
-    this.findings.show(result, this.viewer.hidden, annotateTab() !== null);
+    this.findings.show(result, this.viewer.hidden, tabButton("annotate") !== null);
     this.messages.summarize(result);
     this.element.classList.remove("sr-busy");
     // The token changes once the result is on the screen.
